@@ -1,0 +1,169 @@
+"""What was asked for: the destination, how files are read, and whose names UIDs are made in.
+
+Front doors fill these from options or a configuration; the stages take them as they are. There is no
+setting anywhere else: what a stage does follows from its arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import platformdirs
+
+from gateway.errors import Fatal
+
+MEBIBYTE = 1024 * 1024
+
+
+class Form(StrEnum):
+    """How an instance travels: a Part 10 file, or metadata with bulk data parts."""
+
+    DICOM = "dicom"
+    JSON = "json"
+    XML = "xml"
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the root part (PS3.18 8.7.3)."""
+        return "application/dicom" if self is Form.DICOM else f"application/dicom+{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are read.
+
+    `allow_encrypted` lets PDF through that need a password; `strip_app` leaves out the APPn segments
+    of a JPEG that decoding does not need; `verbatim` sends DICOM files in transfer syntaxes that web
+    services forbid. `media_type` is what the user says the files are: a file of other content fails.
+    """
+
+    allow_encrypted: bool = False
+    strip_app: bool = False
+    verbatim: bool = False
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """How the gateway says who it is. At most one of basic, bearer and command is set.
+
+    `bearer_file` and `token_command` are asked again after a 401, so that a token may expire.
+    Representations never show a secret.
+    """
+
+    user: str | None = None
+    password: str | None = None
+    bearer: str | None = None
+    bearer_file: Path | None = None
+    token_command: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Whom the gateway trusts, and with which certificate it presents itself."""
+
+    verify: bool = True
+    check_hostname: bool = True
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """An archive and how to talk to it.
+
+    `url` is the DICOMweb root or a `/studies` or `/studies/{uid}` target. `limit` and
+    `max_request_size` (bytes) bound the instances in one request; one instance a request by default.
+    `retry_for` bounds in seconds how long one request is tried again; `timeout` is how long to wait
+    for an answer without hearing anything.
+    """
+
+    url: str
+    form: Form = Form.DICOM
+    accept: Form = Form.JSON
+    credentials: Credentials = Credentials()
+    tls: Tls = Tls()
+    headers: tuple[tuple[str, str], ...] = ()
+    limit: int = 1
+    max_request_size: int | None = None
+    jobs: int = 1
+    retry_for: float = 30.0
+    timeout: float = 300.0
+    connect_timeout: float = 10.0
+    single_part: bool = False
+    unquoted_type: bool = False
+    chunked: bool = False
+    skip_existing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """The namespace that a site's UIDs are made in, and where it came from in words.
+
+    There is no built-in one: two hospitals' patient 123456 are different people.
+    """
+
+    value: uuid.UUID
+    origin: str
+
+
+def uid_namespace(given: str | None = None, environment: Mapping[str, str] = os.environ) -> Namespace:
+    """The namespace given (a UUID, or a domain name of the site's own), else this user's.
+
+    The environment variable `GATEWAY_UID_NAMESPACE` is asked next. A user's is random, made once and
+    kept in the user's configuration folder. Raises `Fatal` for text that is neither, and when the
+    folder cannot be written.
+    """
+    if given is not None:
+        return Namespace(_namespace_of(given, "--uid-namespace"), "given")
+    if variable := environment.get("GATEWAY_UID_NAMESPACE"):
+        return Namespace(_namespace_of(variable, "GATEWAY_UID_NAMESPACE"), "from GATEWAY_UID_NAMESPACE")
+    return _own_namespace()
+
+
+def _namespace_of(text: str, where: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        pass
+    name = text.strip().lower()
+    if "." not in name.strip(".") or not name.replace(".", "").replace("-", "").isalnum():
+        raise Fatal(
+            f"{where} is {text!r}, which is neither a UUID nor a domain name: "
+            "give for example the result of 'uuidgen', or 'imaging.hospital.example'"
+        )
+    return uuid.uuid5(uuid.NAMESPACE_DNS, name)
+
+
+def _own_namespace() -> Namespace:
+    path = Path(platformdirs.user_config_dir("stow-gateway")) / "uid-namespace"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        origin = f"kept in {path}"
+        if not path.exists():
+            new = path.with_name(f"{path.name}.{os.getpid()}")
+            new.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
+            with contextlib.suppress(FileExistsError):  # of two runs that start together, one is first
+                path.hardlink_to(new)
+                origin = f"made now and kept in {path}"
+            new.unlink()
+        text = path.read_text(encoding="ascii")
+    except OSError as error:
+        raise Fatal(
+            f"the namespace for UIDs cannot be kept in {path} ({error.strerror}): give one with "
+            "--uid-namespace or GATEWAY_UID_NAMESPACE"
+        ) from error
+    try:
+        return Namespace(uuid.UUID(text.strip()), origin)
+    except ValueError as error:
+        raise Fatal(f"{path} does not hold a UUID: mend it, or delete it to have a new one made") from error

@@ -1,0 +1,53 @@
+"""How things fail, classed by what to do next.
+
+    GatewayError
+    ├── Reject          this file, never: it says what is wrong with it and what would help
+    ├── Retry           this file, later: nothing is known to be wrong with it
+    ├── Pause           this destination, later: every file would fail the same way
+    │   ├── Refused         the destination answers, but not to us: address, credentials, certificate
+    │   └── Unreachable     the destination does not answer
+    └── Fatal           stop: what was asked for cannot be done as it was asked
+
+Every message is a sentence that names the file, attribute or option, the value where it is no secret,
+and what would help. Messages are shown to users as they are.
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Base of all errors that a user can do something about."""
+
+
+class Reject(GatewayError):
+    """This file cannot be stored as it is; the others can."""
+
+
+class Retry(GatewayError):
+    """This file could not be stored now; trying again later may help.
+
+    `after` is the number of seconds that the other side asked to wait, if it did.
+    """
+
+    def __init__(self, message: str, *, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Pause(GatewayError):
+    """Nothing can be stored at this destination for now."""
+
+
+class Refused(Pause):
+    """The destination answers but does not let us in: wrong address, credentials or certificate."""
+
+
+class Unreachable(Pause):
+    """The destination does not answer."""
+
+
+class Fatal(GatewayError):
+    """What was asked for cannot be done: an option, a mapping or a configuration is wrong.
+
+    Several faults found together are lines of one message.
+    """

@@ -1,0 +1,298 @@
+"""The main path, from files to answers.
+
+    collect     which files were meant
+    examine     what is each file, and whom and what does it show      formats/, mapping/
+    identify    which study, series and instance is it                 dicom/
+    build       the object                                             dicom/
+    send        to the archive, and what the archive said              stow/
+
+Every file ends in exactly one `Outcome`, whatever happens to the others. A file is examined before
+any is sent, since the files of a call share studies; in between only what identifies it is kept.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from blake3 import blake3
+
+from gateway import formats, walk
+from gateway.config import Destination, Form, Reading
+from gateway.dicom import part10, rewrite
+from gateway.dicom.build import build
+from gateway.dicom.identity import Claim, Identity, claim, identify
+from gateway.errors import GatewayError, Pause, Reject, Retry
+from gateway.mapping.describe import Description, describe
+from gateway.model import Attributes, Instance, Kind, Outcome, Probe, Source, Status
+from gateway.stow import request
+from gateway.stow.client import Client
+from gateway.stream import FileSlice
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done with files: how they are read, described and named.
+
+    `study_uid` is the Study Instance UID that the destination's address names, if it does.
+    """
+
+    namespace: uuid.UUID
+    reading: Reading = Reading()
+    description: Description = Description()
+    uid_suffix: str = ""
+    study_uid: str | None = None
+
+
+class Observer(Protocol):
+    """Whoever wants to know how a run is getting on."""
+
+    def found(self, files: int, size: int) -> None:
+        """So many files of so many bytes are going to be sent."""
+
+    def sent(self, size: int) -> None:
+        """So many more bytes are on their way."""
+
+    def paused(self, pause: Pause) -> None:
+        """The destination takes nothing for now; the files left get the status `retry`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file that can become an instance, and what of it decides which."""
+
+    probe: Probe
+    claim: Claim | None
+    """None for DICOM files, which know who they are."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """The files of a call after all of them were looked at."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    refused: list[Outcome] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Bytes in all files that can be sent."""
+        return sum(candidate.probe.content.length for candidate in self.candidates)
+
+
+def store(
+    paths: Iterable[Path],
+    destination: Destination,
+    work: Work,
+    observer: Observer | None = None,
+    client: Client | None = None,
+) -> Iterator[Outcome]:
+    """Stores files and everything in folders; yields one outcome a file, or more for a file that is many.
+
+    A destination that cannot be used does not raise: it is told to the observer, and the files that it
+    did not take are yielded as `retry`.
+    """
+    work = replace(work, study_uid=request.study_in_url(destination.url))
+    prepared = prepare(paths, work)
+    yield from prepared.refused
+    if observer:
+        observer.found(len(prepared.candidates), prepared.size)
+    instances = _instances(prepared, work)
+    with closing(instances), client or Client(destination, on_progress=observer.sent if observer else None) as archive:
+        yield from _send(instances, archive, destination, observer)
+
+
+def render(paths: Iterable[Path], work: Work) -> Iterator[Instance | Outcome]:
+    """The instances that would be sent, and the outcomes of files that would not be."""
+    prepared = prepare(paths, work)
+    yield from prepared.refused
+    yield from _instances(prepared, work)
+
+
+def prepare(paths: Iterable[Path], work: Work) -> Prepared:
+    """Looks at every file: what it is, and what decides which instance it becomes."""
+    prepared = Prepared()
+
+    def refuse(path: Path, reason: str) -> None:
+        prepared.refused.append(Outcome(path, Status.REJECTED, reason))
+
+    for path in paths:
+        for source in walk.sources(path, refuse):
+            try:
+                prepared.candidates.append(_examine(source, work))
+            except GatewayError as error:
+                prepared.refused.append(_outcome_of(source, error))
+    return prepared
+
+
+def _examine(source: Source, work: Work) -> Candidate:
+    """What a file is and, unless it is DICOM already, what decides its identity."""
+    probe = formats.probe(source, work.reading)
+    if probe.kind is Kind.DICOM:
+        _check_study(probe, work)
+        return Candidate(probe, None)
+    attributes = describe(probe, work.description)
+    return Candidate(probe, _in_study(claim(attributes, digest=_digest(source.path), folder=source.folder), work))
+
+
+def _in_study(each: Claim, work: Work) -> Claim:
+    """The claim in the study that the destination's address names."""
+    if not work.study_uid:
+        return each
+    if each.study_uid and each.study_uid != work.study_uid:
+        raise Reject(
+            f"Study Instance UID {each.study_uid} was given, but the address names the study "
+            f"{work.study_uid}: leave one of them out"
+        )
+    return replace(each, study_uid=work.study_uid)
+
+
+def _check_study(probe: Probe, work: Work) -> None:
+    """A DICOM file stays in the study that it names, suffix included."""
+    assert probe.dicom is not None  # noqa: S101 - told by the kind
+    own = probe.dicom.study_instance_uid + work.uid_suffix
+    for wanted, where in ((work.study_uid, "the address"), (work.description.typed_value("StudyInstanceUID"), "-m")):
+        if wanted and wanted != own:
+            raise Reject(
+                f"{probe.source.path} belongs to the study {own}, but {where} names {wanted}: "
+                "a DICOM file is stored in its own study"
+            )
+
+
+def _digest(path: Path) -> str:
+    digest = blake3()
+    for chunk in FileSlice.whole(path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _instances(prepared: Prepared, work: Work) -> Iterator[Instance | Outcome]:
+    """The instances in order; in place of each file that cannot become one, its outcome."""
+    identities = iter(identify([each.claim for each in prepared.candidates if each.claim], work.namespace))
+    seen: dict[str, Source] = {}
+    for candidate in prepared.candidates:
+        source = candidate.probe.source
+        try:
+            instance = _build(candidate, next(identities) if candidate.claim else None, work)
+            earlier = seen.setdefault(instance.sop_instance_uid, source)
+            if earlier is source:
+                yield instance
+            else:
+                yield _second(instance, earlier)
+        except GatewayError as error:
+            yield _outcome_of(source, error)
+
+
+def _build(candidate: Candidate, identity: Identity | None, work: Work) -> Instance:
+    if identity is None:
+        wanted: Attributes | None = describe(candidate.probe, work.description)
+        return rewrite.adopt(
+            candidate.probe, wanted, verbatim=work.reading.verbatim, uid_suffix=work.uid_suffix
+        )
+    return build(candidate.probe, describe(candidate.probe, work.description), identity)
+
+
+def _second(instance: Instance, earlier: Source) -> Outcome:
+    """The outcome of a file whose identity another file of the call has already."""
+    path = instance.source.path
+    if _digest(path) != _digest(earlier.path):
+        raise Reject(
+            f"{path} has the SOP Instance UID {instance.sop_instance_uid} of {earlier.path}, but other content: "
+            "one UID names one object. Leave the UID out, or send the right one of the two"
+        )
+    return outcome(instance, Status.DUPLICATE, f"is the same as {earlier.path}")
+
+
+def _send(
+    instances: Iterator[Instance | Outcome],
+    archive: Client,
+    destination: Destination,
+    observer: Observer | None,
+) -> Iterator[Outcome]:
+    """Sends batches over `jobs` connections and yields the outcomes in the order of the files."""
+    pause: Pause | None = None
+    waiting: deque[Sequence[Outcome] | tuple[Sequence[Instance], Future[list[Outcome]]]] = deque()
+
+    def settle() -> Iterator[Outcome]:
+        nonlocal pause
+        first = waiting.popleft()
+        if not isinstance(first, tuple):
+            yield from first
+            return
+        batch, future = first
+        try:
+            yield from future.result()
+        except Pause as error:
+            if pause is None and observer:
+                observer.paused(error)
+            pause = pause or error
+            yield from (outcome(each, Status.RETRY, str(error)) for each in batch)
+
+    with ThreadPoolExecutor(destination.jobs, thread_name_prefix="send") as workers:
+        for batch in _batches(instances, destination):
+            if isinstance(batch, Outcome):
+                waiting.append([batch])
+            elif pause:
+                waiting.append([outcome(each, Status.RETRY, str(pause)) for each in batch])
+            else:
+                waiting.append((batch, workers.submit(_store_new, archive, batch, destination)))
+            while len(waiting) > 2 * destination.jobs:
+                yield from settle()
+        while waiting:
+            yield from settle()
+
+
+def _store_new(archive: Client, batch: Sequence[Instance], destination: Destination) -> list[Outcome]:
+    """Stores what the archive does not have yet, if it is to be asked."""
+    there = (
+        [outcome(each, Status.DUPLICATE, "is in the archive already") for each in batch if archive.existing(each)]
+        if destination.skip_existing
+        else []
+    )
+    known = {each.sop_instance_uid for each in there}
+    new = [each for each in batch if each.sop_instance_uid not in known]
+    return there + (archive.store(new) if new else [])
+
+
+def _batches(
+    instances: Iterator[Instance | Outcome], destination: Destination
+) -> Iterator[list[Instance] | Outcome]:
+    """The instances by request: at most `limit` and `max_request_size`, outcomes passed on in between."""
+    batch: list[Instance] = []
+    size = 0
+    for each in instances:
+        if isinstance(each, Outcome):
+            yield each
+            continue
+        length = each.size
+        full = destination.limit and len(batch) >= destination.limit
+        if batch and (full or (destination.max_request_size and size + length > destination.max_request_size)):
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += length
+    if batch:
+        yield batch
+
+
+def outcome(instance: Instance, status: Status, text: str | None = None) -> Outcome:
+    """An outcome of this instance that is not the archive's word."""
+    return Outcome(
+        source=instance.source.path,
+        status=status,
+        text=text,
+        sop_instance_uid=instance.sop_instance_uid,
+        sop_class_uid=instance.sop_class_uid,
+        series_instance_uid=instance.series_instance_uid,
+        study_instance_uid=instance.study_instance_uid,
+        messages=instance.messages,
+    )
+
+
+def _outcome_of(source: Source, error: GatewayError) -> Outcome:
+    return Outcome(source.path, Status.RETRY if isinstance(error, Retry) else Status.REJECTED, str(error))

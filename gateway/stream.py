@@ -1,0 +1,153 @@
+"""Bytes that are known by where they are.
+
+A `Stream` is what the gateway has instead of file contents in memory: literal bytes and slices of
+files, in order. Its length is known before anything is read, and it can be read any number of times,
+which is what `Content-Length` and a repeated request need.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from gateway.errors import Reject, Retry
+
+CHUNK = 256 * 1024
+"""Bytes read at a time: large enough for the disk, small enough to hold several."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What tells that a file is still the one that was looked at."""
+
+    size: int
+    modified_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileStamp:
+        """The stamp in the result of a `stat`."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSlice:
+    """A run of bytes in a file.
+
+    `stamp` is the file's when it was examined: reading fails when it has changed since. `swap` is the
+    size in bytes of the words whose byte order is turned round on the way, 1 for none (Big Endian
+    pixel data); offset and length are then multiples of it.
+    """
+
+    path: Path
+    offset: int
+    length: int
+    stamp: FileStamp
+    swap: int = 1
+
+    @classmethod
+    def whole(cls, path: Path) -> FileSlice:
+        """All bytes of a file as it is now."""
+        stamp = FileStamp.of(stat(path))
+        return cls(path, 0, stamp.size, stamp)
+
+    def __iter__(self) -> Iterator[bytes]:
+        with open_file(self.path) as file:
+            self._check(file)
+            file.seek(self.offset)
+            left = self.length
+            while left:
+                chunk = file.read(min(CHUNK, left))
+                if not chunk:
+                    raise Retry(f"{self.path} became shorter while it was being read; try again when it is complete")
+                left -= len(chunk)
+                if not left:  # before the last bytes leave, so that a changed source never looks complete
+                    self._check(file)
+                yield chunk if self.swap == 1 else swapped(chunk, self.swap)
+
+    def _check(self, file: BinaryIO) -> None:
+        if FileStamp.of(os.fstat(file.fileno())) != self.stamp:
+            raise Retry(f"{self.path} changed while it was being read; try again when it is complete")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Literal bytes and slices of files in order: sized, and readable again and again."""
+
+    pieces: tuple[bytes | FileSlice, ...] = ()
+
+    @classmethod
+    def of(cls, *parts: bytes | FileSlice | Stream) -> Stream:
+        """One stream of all parts; neighbouring literal bytes become one piece."""
+        return cls(tuple(_joined(_flat(parts))))
+
+    @cached_property
+    def length(self) -> int:
+        """Number of bytes."""
+        return sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in self.pieces)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self.pieces:
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                yield from piece
+
+    def read(self) -> bytes:
+        """All bytes at once; for small streams only."""
+        return b"".join(self)
+
+
+def swapped(data: bytes, size: int) -> bytes:
+    """The words of `size` bytes in `data` with the order of their bytes turned round."""
+    turned = bytearray(len(data))
+    for position in range(size):
+        turned[position::size] = data[size - 1 - position :: size]
+    return bytes(turned)
+
+
+def stat(path: Path) -> os.stat_result:
+    """`os.stat` whose failure is a `Reject` in words."""
+    try:
+        return path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def open_file(path: Path) -> BinaryIO:
+    """The file opened for reading bytes; failure is a `Reject` in words."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> Reject:
+    reason = error.strerror or type(error).__name__
+    return Reject(f"{path} cannot be read: {reason}. Check that it is there and that you may read it")
+
+
+def _flat(parts: Iterable[bytes | FileSlice | Stream]) -> Iterator[bytes | FileSlice]:
+    for part in parts:
+        if isinstance(part, Stream):
+            yield from part.pieces
+        elif not isinstance(part, bytes) or part:
+            yield part
+
+
+def _joined(pieces: Iterable[bytes | FileSlice]) -> Iterator[bytes | FileSlice]:
+    waiting: list[bytes] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            waiting.append(piece)
+            continue
+        if waiting:
+            yield b"".join(waiting)
+            waiting = []
+        yield piece
+    if waiting:
+        yield b"".join(waiting)

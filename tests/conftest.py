@@ -1,0 +1,35 @@
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import orthanc_server, unavailable
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of real input files, named by GATEWAY_SAMPLES."""
+    folder = os.environ.get("GATEWAY_SAMPLES")
+    if not folder or not Path(folder).is_dir():
+        unavailable("GATEWAY_SAMPLES does not name the folder of sample files")
+    return Path(str(folder)).resolve()
+
+
+@pytest.fixture(scope="session")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The DICOMweb root of an Orthanc that was started for these tests."""
+    with orthanc_server(tmp_path_factory.mktemp("orthanc")) as url:
+        yield f"{url}/dicom-web"
+
+
+@pytest.fixture(autouse=True)
+def _own_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's own configuration or credentials."""
+    for name in ("GATEWAY_TOKEN", "GATEWAY_USER", "GATEWAY_PASSWORD", "GATEWAY_UID_NAMESPACE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
