@@ -14,6 +14,8 @@ and what would help. Messages are shown to users as they are.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class GatewayError(Exception):
     """Base of all errors that a user can do something about."""
@@ -35,7 +37,14 @@ class Retry(GatewayError):
 
 
 class Pause(GatewayError):
-    """Nothing can be stored at this destination for now."""
+    """Nothing can be stored at this destination for now.
+
+    `outcomes` are those of the instances that were just being stored, one each, where there were any.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.outcomes: tuple[Any, ...] = ()
 
 
 class Refused(Pause):

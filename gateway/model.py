@@ -58,6 +58,8 @@ class Kind(StrEnum):
     VIDEO = "video"
     DOCUMENT = "document"
     DICOM = "dicom"
+    OBJECT = "object"
+    """Attributes that are an object by themselves: a report, a presentation state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,8 @@ class Attributes:
     """Name of the mapping, without which two sites' keys would meet."""
     study_key: str | None = None
     series_key: str | None = None
+    removed: tuple[str, ...] = ()
+    """Paths of attributes that a mapping or file removes, for a DICOM file to lose."""
     messages: tuple[str, ...] = ()
 
 
@@ -232,4 +236,6 @@ class Outcome:
     retrieve_url: str | None = None
     written: Path | None = None
     size: int = 0
+    attempts: int = 0
+    """How often it was sent."""
     messages: tuple[str, ...] = ()

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from blake3 import blake3
+from pydicom.uid import ExplicitVRLittleEndian
 
 from gateway import formats, walk
 from gateway.config import Destination, Form, Reading
@@ -33,7 +33,26 @@ from gateway.mapping.describe import Description, describe
 from gateway.model import Attributes, Instance, Kind, Outcome, Probe, Source, Status
 from gateway.stow import request
 from gateway.stow.client import Client
-from gateway.stream import FileSlice
+from gateway.stream import FileSlice, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier run says of one of its files: the instance it was, and whether it is left to send."""
+
+    left: bool
+    study_instance_uid: str | None = None
+    series_instance_uid: str | None = None
+    sop_instance_uid: str | None = None
+
+    def again(self, each: Claim) -> Claim:
+        """The claim of the same file, to be the same instance as then."""
+        return replace(
+            each,
+            study_uid=self.study_instance_uid or each.study_uid,
+            series_uid=self.series_instance_uid or each.series_uid,
+            instance_uid=self.sop_instance_uid or each.instance_uid,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +67,10 @@ class Work:
     description: Description = Description()
     uid_suffix: str = ""
     study_uid: str | None = None
+    object_file: Path | None = None
+    """A file of attributes that is an object by itself when no other file is named."""
+    earlier: Mapping[Path, Earlier] | None = None
+    """The files of an earlier run, whose leftovers are all that is to be sent."""
 
 
 class Observer(Protocol):
@@ -62,14 +85,20 @@ class Observer(Protocol):
     def paused(self, pause: Pause) -> None:
         """The destination takes nothing for now; the files left get the status `retry`."""
 
+    def settled(self, outcome: Outcome) -> None:
+        """This became of one file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file that can become an instance, and what of it decides which."""
+    """A file that can become an instance, and what of it decides which.
 
-    probe: Probe
+    `probe` is None for what an earlier run has stored: it has a place in its series, and is not sent.
+    `claim` is None for DICOM files, which know who they are.
+    """
+
+    probe: Probe | None
     claim: Claim | None
-    """None for DICOM files, which know who they are."""
 
 
 @dataclass(slots=True)
@@ -82,7 +111,7 @@ class Prepared:
     @property
     def size(self) -> int:
         """Bytes in all files that can be sent."""
-        return sum(candidate.probe.content.length for candidate in self.candidates)
+        return sum(each.probe.content.length for each in self.candidates if each.probe)
 
 
 def store(
@@ -103,7 +132,10 @@ def store(
     if observer:
         observer.found(len(prepared.candidates), prepared.size)
     instances = _instances(prepared, work)
-    with closing(instances), client or Client(destination, on_progress=observer.sent if observer else None) as archive:
+    with (
+        closing(instances),
+        client or Client(destination, on_progress=observer.sent if observer else None) as archive,
+    ):
         yield from _send(instances, archive, destination, observer)
 
 
@@ -114,20 +146,44 @@ def render(paths: Iterable[Path], work: Work) -> Iterator[Instance | Outcome]:
     yield from _instances(prepared, work)
 
 
+def rehearse(paths: Iterable[Path], work: Work) -> Iterator[Outcome]:
+    """What `store` would do, with no destination: `rendered` is a file that would be sent."""
+    for each in render(paths, work):
+        yield each if isinstance(each, Outcome) else outcome(each, Status.RENDERED, "would be sent")
+
+
 def prepare(paths: Iterable[Path], work: Work) -> Prepared:
-    """Looks at every file: what it is, and what decides which instance it becomes."""
+    """Looks at every file: what it is, and what decides which instance it becomes.
+
+    Without files, a file of attributes is an object by itself.
+    """
     prepared = Prepared()
 
     def refuse(path: Path, reason: str) -> None:
         prepared.refused.append(Outcome(path, Status.REJECTED, reason))
 
-    for path in paths:
+    for path in paths if work.earlier is None else work.earlier:
+        known = work.earlier[path] if work.earlier else None
+        if known and not known.left:
+            place = Claim.known(known.study_instance_uid, known.series_instance_uid)
+            prepared.candidates.append(Candidate(None, place))
+            continue
         for source in walk.sources(path, refuse):
             try:
                 prepared.candidates.append(_examine(source, work))
             except GatewayError as error:
                 prepared.refused.append(_outcome_of(source, error))
+    if work.object_file and not prepared.candidates and not prepared.refused:
+        prepared.candidates.append(_examine_object(work.object_file, work))
     return prepared
+
+
+def _examine_object(path: Path, work: Work) -> Candidate:
+    """An object that has no file but the one that describes it."""
+    source = Source(path, path.parent)
+    probe = Probe(source, "attributes", Kind.OBJECT, "application/dicom", ExplicitVRLittleEndian, Stream())
+    attributes = describe(probe, work.description)
+    return Candidate(probe, _in_study(claim(attributes, digest=_digest(path), folder=""), work))
 
 
 def _examine(source: Source, work: Work) -> Candidate:
@@ -137,7 +193,9 @@ def _examine(source: Source, work: Work) -> Candidate:
         _check_study(probe, work)
         return Candidate(probe, None)
     attributes = describe(probe, work.description)
-    return Candidate(probe, _in_study(claim(attributes, digest=_digest(source.path), folder=source.folder), work))
+    wanted = _in_study(claim(attributes, digest=_digest(source.path), folder=source.folder), work)
+    known = work.earlier.get(source.path) if work.earlier else None
+    return Candidate(probe, known.again(wanted) if known else wanted)
 
 
 def _in_study(each: Claim, work: Work) -> Claim:
@@ -156,7 +214,10 @@ def _check_study(probe: Probe, work: Work) -> None:
     """A DICOM file stays in the study that it names, suffix included."""
     assert probe.dicom is not None  # noqa: S101 - told by the kind
     own = probe.dicom.study_instance_uid + work.uid_suffix
-    for wanted, where in ((work.study_uid, "the address"), (work.description.typed_value("StudyInstanceUID"), "-m")):
+    for wanted, where in (
+        (work.study_uid, "the address"),
+        (work.description.typed_value("StudyInstanceUID"), "-m"),
+    ):
         if wanted and wanted != own:
             raise Reject(
                 f"{probe.source.path} belongs to the study {own}, but {where} names {wanted}: "
@@ -176,9 +237,12 @@ def _instances(prepared: Prepared, work: Work) -> Iterator[Instance | Outcome]:
     identities = iter(identify([each.claim for each in prepared.candidates if each.claim], work.namespace))
     seen: dict[str, Source] = {}
     for candidate in prepared.candidates:
+        identity = next(identities) if candidate.claim else None
+        if candidate.probe is None:
+            continue
         source = candidate.probe.source
         try:
-            instance = _build(candidate, next(identities) if candidate.claim else None, work)
+            instance = _build(candidate.probe, identity, work)
             earlier = seen.setdefault(instance.sop_instance_uid, source)
             if earlier is source:
                 yield instance
@@ -188,13 +252,11 @@ def _instances(prepared: Prepared, work: Work) -> Iterator[Instance | Outcome]:
             yield _outcome_of(source, error)
 
 
-def _build(candidate: Candidate, identity: Identity | None, work: Work) -> Instance:
-    if identity is None:
-        wanted: Attributes | None = describe(candidate.probe, work.description)
-        return rewrite.adopt(
-            candidate.probe, wanted, verbatim=work.reading.verbatim, uid_suffix=work.uid_suffix
-        )
-    return build(candidate.probe, describe(candidate.probe, work.description), identity)
+def _build(probe: Probe, identity: Identity | None, work: Work) -> Instance:
+    attributes = describe(probe, work.description)
+    if identity:
+        return build(probe, attributes, identity)
+    return rewrite.adopt(probe, attributes, verbatim=work.reading.verbatim, uid_suffix=work.uid_suffix)
 
 
 def _second(instance: Instance, earlier: Source) -> Outcome:
@@ -231,9 +293,10 @@ def _send(
             if pause is None and observer:
                 observer.paused(error)
             pause = pause or error
-            yield from (outcome(each, Status.RETRY, str(error)) for each in batch)
+            yield from error.outcomes or [outcome(each, Status.RETRY, str(error)) for each in batch]
 
-    with ThreadPoolExecutor(destination.jobs, thread_name_prefix="send") as workers:
+    workers = ThreadPoolExecutor(destination.jobs, thread_name_prefix="send")
+    try:
         for batch in _batches(instances, destination):
             if isinstance(batch, Outcome):
                 waiting.append([batch])
@@ -245,12 +308,18 @@ def _send(
                 yield from settle()
         while waiting:
             yield from settle()
+    finally:  # who stops early does not want to wait for answers
+        workers.shutdown(wait=False, cancel_futures=True)
 
 
 def _store_new(archive: Client, batch: Sequence[Instance], destination: Destination) -> list[Outcome]:
     """Stores what the archive does not have yet, if it is to be asked."""
     there = (
-        [outcome(each, Status.DUPLICATE, "is in the archive already") for each in batch if archive.existing(each)]
+        [
+            outcome(each, Status.DUPLICATE, "is in the archive already")
+            for each in batch
+            if archive.existing(each)
+        ]
         if destination.skip_existing
         else []
     )
@@ -271,7 +340,9 @@ def _batches(
             continue
         length = each.size
         full = destination.limit and len(batch) >= destination.limit
-        if batch and (full or (destination.max_request_size and size + length > destination.max_request_size)):
+        if batch and (
+            full or (destination.max_request_size and size + length > destination.max_request_size)
+        ):
             yield batch
             batch, size = [], 0
         batch.append(each)

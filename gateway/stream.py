@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -63,11 +63,19 @@ class FileSlice:
             while left:
                 chunk = file.read(min(CHUNK, left))
                 if not chunk:
-                    raise Retry(f"{self.path} became shorter while it was being read; try again when it is complete")
+                    raise Retry(
+                        f"{self.path} became shorter while it was being read; try again when it is complete"
+                    )
                 left -= len(chunk)
                 if not left:  # before the last bytes leave, so that a changed source never looks complete
                     self._check(file)
                 yield chunk if self.swap == 1 else swapped(chunk, self.swap)
+
+    def cut(self, start: int, length: int) -> FileSlice:
+        """The `length` bytes that begin at `start`; ValueError amid a word whose bytes are turned round."""
+        if start % self.swap or length % self.swap:
+            raise ValueError(f"bytes {start} to {start + length} are not whole words of {self.swap}")
+        return replace(self, offset=self.offset + start, length=length)
 
     def _check(self, file: BinaryIO) -> None:
         if FileStamp.of(os.fstat(file.fileno())) != self.stamp:
@@ -100,6 +108,25 @@ class Stream:
     def read(self) -> bytes:
         """All bytes at once; for small streams only."""
         return b"".join(self)
+
+    def cut(self, start: int, length: int) -> Stream:
+        """The `length` bytes that begin at `start`.
+
+        Raises ValueError where there are fewer, or where the cut goes through a word whose bytes are
+        turned round.
+        """
+        if start < 0 or length < 0 or start + length > self.length:
+            raise ValueError(f"bytes {start} to {start + length} of {self.length}")
+        return Stream.of(*self._overlaps(start, start + length))
+
+    def _overlaps(self, start: int, end: int) -> Iterator[bytes | FileSlice]:
+        begin = 0
+        for piece in self.pieces:
+            size = len(piece) if isinstance(piece, bytes) else piece.length
+            first, last = max(start - begin, 0), min(end - begin, size)
+            if first < last:
+                yield piece[first:last] if isinstance(piece, bytes) else piece.cut(first, last - first)
+            begin += size
 
 
 def swapped(data: bytes, size: int) -> bytes:

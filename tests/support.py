@@ -37,7 +37,11 @@ def unavailable(reason: str) -> None:
 def dciodvfy(path: Path) -> list[str]:
     """The error lines of dicom3tools' validator; its exit status proves nothing."""
     done = subprocess.run(
-        [require("dciodvfy"), "-new", str(path)], capture_output=True, text=True, errors="replace", check=False
+        [require("dciodvfy"), "-new", str(path)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     lines = (done.stdout + done.stderr).splitlines()
     return [line for line in lines if line.startswith(("Error", "Abort")) or "Object Not found" in line]
@@ -45,7 +49,9 @@ def dciodvfy(path: Path) -> list[str]:
 
 def dcmdump(path: Path) -> str:
     """DCMTK's reading of a file; it must be able to read it."""
-    done = subprocess.run([require("dcmdump"), str(path)], capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        [require("dcmdump"), str(path)], capture_output=True, text=True, errors="replace", check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

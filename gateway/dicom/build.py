@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -47,7 +48,7 @@ def build(probe: Probe, attributes: Attributes, identity: Identity) -> Instance:
         study_instance_uid=identity.study_instance_uid,
         transfer_syntax=probe.transfer_syntax,
         dataset=dataset,
-        bulks=(_bulk(probe),),
+        bulks=tuple(_bulks(probe)),
         messages=(*probe.messages, *attributes.messages),
     )
 
@@ -120,7 +121,8 @@ def _audio_channel(channel: AudioChannel) -> Dataset:
     return item
 
 
-def _bulk(probe: Probe) -> Bulk:
+def _bulks(probe: Probe) -> Iterator[Bulk]:
     if probe.kind is Kind.DOCUMENT:
-        return Bulk(ENCAPSULATED_DOCUMENT, "OB", probe.content, probe.media_type)
-    return Bulk(PIXEL_DATA, "OB", probe.content, probe.media_type, encapsulated=True)
+        yield Bulk(ENCAPSULATED_DOCUMENT, "OB", probe.content, probe.media_type)
+    elif probe.pixels:
+        yield Bulk(PIXEL_DATA, "OB", probe.content, probe.media_type, encapsulated=True)

@@ -43,6 +43,32 @@ class Claim:
     series_uid: str = ""
     instance_uid: str = ""
 
+    @classmethod
+    def known(cls, study_uid: str | None, series_uid: str | None) -> Claim:
+        """The claim of an instance that was stored earlier: it only has a place in its series."""
+        empty = dict.fromkeys(
+            (
+                "digest",
+                "folder",
+                "template",
+                "modality",
+                "scope",
+                "issuer",
+                "patient",
+                "study_key",
+                "series_key",
+            ),
+            "",
+        )
+        return cls(
+            **empty,
+            typed=(),
+            date="",
+            date_given=False,
+            study_uid=study_uid or "",
+            series_uid=series_uid or "",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

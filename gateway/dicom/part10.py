@@ -1,0 +1,140 @@
+"""Part 10 files written: a header encoded by pydicom, and values that are streamed (PS3.10 7, PS3.5 A.4)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import correct_ambiguous_vr, write_data_element, write_file_meta_info
+from pydicom.uid import UID
+
+from gateway.dicom.charsets import TEXT_VRS, UTF8_TERM
+from gateway.dicom.elements import ITEM, SEQUENCE_END, SHORT_VRS, UNDEFINED, header, item_header, name_of
+from gateway.dicom.media_types import may_be_fragmented
+from gateway.errors import Reject
+from gateway.model import Bulk, Instance
+from gateway.stream import Stream
+
+IMPLEMENTATION_CLASS_UID = UID("2.25.91147433368524411870864308210233222801")
+"""Says that this product wrote a file, in all its versions.
+
+A UUID made once for it: PS3.5 B.2 would rather have a UID under a registered root here, which the
+project does not have, and borrowing one would name somebody else.
+"""
+
+IMPLEMENTATION_VERSION_NAME = "STOW-GATEWAY"
+"""Without a version number, so that a newer version writes the same bytes (PS3.10 Table 7.1-1, SH)."""
+
+MAX_LENGTH = 0xFFFFFFFE
+"""The longest value or fragment: lengths have 32 bits, are even, and the last stands for undefined."""
+
+PREAMBLE = bytes(128) + b"DICM"
+
+
+def write(instance: Instance) -> Stream:
+    """The instance as a complete Part 10 file; always the same bytes for the same instance.
+
+    Large values are neither loaded nor copied. Raises `Reject` for one that is longer than its
+    encoding can say (PS3.5 7.1, A.4).
+    """
+    if instance.part10 is not None:
+        return instance.part10
+    dataset = copy.deepcopy(instance.dataset)
+    dataset[0x00080005] = DataElement(0x00080005, "CS", UTF8_TERM)
+    correct_ambiguous_vr(dataset, True)
+    values = {
+        bulk.tag: element_of(bulk, instance.transfer_syntax, instance.source.path) for bulk in instance.bulks
+    }
+    file_meta = file_meta_of(instance.sop_class_uid, instance.sop_instance_uid, instance.transfer_syntax)
+    return assembled(file_meta, dataset, values)
+
+
+def file_meta_of(
+    sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str, others: Iterable[DataElement] = ()
+) -> FileMetaDataset:
+    """The File Meta Information of a file that this product writes (PS3.10 Table 7.1-1).
+
+    Of `others`, what says how and by what a file was written is left out.
+    """
+    file_meta = FileMetaDataset()
+    for element in others:
+        if element.tag > 0x00020013:
+            file_meta[element.tag] = element
+    file_meta.FileMetaInformationVersion = b"\0\1"
+    file_meta.MediaStorageSOPClassUID = UID(sop_class_uid)
+    file_meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
+    file_meta.TransferSyntaxUID = UID(transfer_syntax)
+    file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    return file_meta
+
+
+def assembled(file_meta: FileMetaDataset, dataset: Dataset, values: Mapping[int, Stream]) -> Stream:
+    """The file made of these: `values` are complete elements that go to their place by tag.
+
+    Elements of `dataset` that pydicom has not decoded must be in Explicit VR Little Endian; they are
+    written as they are, the others in UTF-8.
+    """
+    buffer = DicomBytesIO()
+    write_file_meta_info(buffer, file_meta, enforce_standard=True)
+    parts: list[bytes | Stream] = [PREAMBLE, buffer.getvalue()]
+    parts += _elements(dataset, values)
+    return Stream.of(*parts)
+
+
+def element_of(bulk: Bulk, transfer_syntax: str, path: Path) -> Stream:
+    """The element of a bulk value, in Explicit VR Little Endian; native or encapsulated as it says."""
+    return _encapsulated(bulk, transfer_syntax, path) if bulk.encapsulated else _native(bulk, path)
+
+
+def _elements(dataset: Dataset, values: Mapping[int, Stream]) -> Iterator[bytes | Stream]:
+    """All elements in the order of their tags."""
+    for tag in sorted({*map(int, dataset.keys()), *values}):
+        if tag in values:
+            yield values[tag]
+        elif tag & 0xFFFF:  # group lengths are retired and would not be true (PS3.5 7.2)
+            yield _encoded(dataset.get_item(tag))
+
+
+def _encoded(element: DataElement | RawDataElement | None) -> bytes:
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR = False
+    buffer.is_little_endian = True
+    if element is not None:
+        write_data_element(buffer, element, UTF8_TERM)
+    return bytes(buffer.getvalue())
+
+
+def _native(bulk: Bulk, path: Path) -> Stream:
+    """A value of defined length, padded to an even one (PS3.5 7.1.2, 8.2)."""
+    length = bulk.value.length + bulk.value.length % 2
+    if length > MAX_LENGTH:
+        raise Reject(
+            f"{path} is too large: {name_of(bulk.tag)} would have {bulk.value.length:,} bytes, and a value "
+            f"that is not in fragments has at most {MAX_LENGTH:,} (PS3.5 7.1.2)"
+        )
+    padding = b" " if bulk.vr in TEXT_VRS else b"\0"
+    vr = "UN" if bulk.vr in SHORT_VRS and length > 0xFFFE else bulk.vr
+    return Stream.of(header(bulk.tag, vr, length), bulk.value, padding[: bulk.value.length % 2])
+
+
+def _encapsulated(bulk: Bulk, transfer_syntax: str, path: Path) -> Stream:
+    """A frame or a video in fragments, after an empty Basic Offset Table (PS3.5 A.4).
+
+    It is one fragment where it fits; the byte that pads it belongs to the fragment.
+    """
+    length = bulk.value.length
+    if length > MAX_LENGTH and not may_be_fragmented(transfer_syntax):
+        raise Reject(
+            f"{path} is too large: it has {length:,} bytes of {UID(transfer_syntax).name}, which must be one "
+            f"fragment of at most {MAX_LENGTH:,} bytes (PS3.5 A.4). Split it, or convert it to HEVC"
+        )
+    parts: list[bytes | Stream] = [header(bulk.tag, "OB", UNDEFINED), item_header(ITEM, 0)]
+    for start in range(0, length, MAX_LENGTH):
+        size = min(MAX_LENGTH, length - start)
+        parts += (item_header(ITEM, size + size % 2), bulk.value.cut(start, size), b"\0"[: size % 2])
+    return Stream.of(*parts, item_header(SEQUENCE_END, 0))

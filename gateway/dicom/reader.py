@@ -1,0 +1,378 @@
+"""Part 10 files taken apart: the header in memory, everything large by where it is in the file (PS3.10 7).
+
+A header here is the data set without pixel data, documents and other large binary values. It is
+brought into one form, whatever the transfer syntax (`normal.py`), and decoded by pydicom when asked.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filereader import read_dataset
+
+from gateway.dicom.charsets import UNDECLARED, UTF8_TERM, CharacterSet, character_set
+from gateway.dicom.elements import (
+    EXPLICIT,
+    PIXEL_DATA,
+    UNDEFINED,
+    Budget,
+    Damaged,
+    Element,
+    Encoding,
+    FileWindow,
+    Memory,
+    Region,
+    Window,
+    header,
+    name_of,
+)
+from gateway.dicom.media_types import EXPLICIT_BIG, IMPLICIT_LITTLE, INFLATED, MEDIA_TYPES, OCTETS
+from gateway.dicom.normal import (
+    PIXEL_REPRESENTATION,
+    SPECIFIC_CHARACTER_SET,
+    WORD_SIZES,
+    Normalizer,
+    Scope,
+    check_width,
+    implied_vr,
+)
+from gateway.errors import Reject
+from gateway.model import Bulk
+from gateway.stream import CHUNK, FileSlice, FileStamp, Stream, open_file
+
+LARGE = 64 * 1024
+"""Bytes above which a binary value stays in the file."""
+
+MAX_HEADER = 64 * 1024 * 1024
+"""Bytes of header that are held in memory; a deflated data set has at most as many altogether."""
+
+ENCAPSULATED_DOCUMENT = 0x00420011
+SPECTROSCOPY_DATA = 0x56000020
+
+_UTF8_DECLARED = header(SPECIFIC_CHARACTER_SET, "CS", len(UTF8_TERM)) + UTF8_TERM.encode()
+_MAX_FILE_META = 1024 * 1024
+_ALWAYS_BULK = PIXEL_DATA | {ENCAPSULATED_DOCUMENT, SPECTROSCOPY_DATA}
+_BINARY_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+_LONG_TEXT_VRS = frozenset({"UC", "UT"})
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """Encapsulated pixel data as it stands in the file (PS3.5 A.4).
+
+    `whole` is everything between the element's header and the end of its delimiter. `offset_table` is
+    the value of the Basic Offset Table. `places` has where each fragment's value begins and its
+    length; positions are counted as that table does, from the first byte after it.
+    """
+
+    whole: Stream
+    offset_table: Stream
+    places: tuple[tuple[int, int], ...]
+    body: Stream
+
+    def value(self, first: int, last: int) -> Stream:
+        """The fragments from the one numbered `first` up to but not including `last`, joined."""
+        return Stream.of(*(self.body.cut(start, length) for start, length in self.places[first:last]))
+
+
+@dataclass(frozen=True, slots=True)
+class Part10:
+    """A Part 10 file.
+
+    `dataset` has every attribute that pydicom can read but the bulk ones; it is decoded when it is
+    looked at. `header` has the same in bytes, also those attributes that pydicom cannot read; both
+    are in the normal form. `faulty`, `illegible` and `omitted` are the top-level attributes in which
+    something is not what its VR demands, in which text has no certain character set, and which are
+    too large to be taken apart; the last are missing in `header` too.
+    """
+
+    path: Path
+    stamp: FileStamp
+    transfer_syntax: str
+    encoding: Encoding
+    file_meta: FileMetaDataset
+    dataset: Dataset
+    header: bytes
+    bulks: tuple[Bulk, ...]
+    fragments: Fragments | None
+    faulty: tuple[int, ...] = ()
+    illegible: tuple[int, ...] = ()
+    omitted: tuple[int, ...] = ()
+
+
+def read(path: Path, *, keep_text: bool = False) -> Part10:
+    """The file taken apart, in memory that does not depend on how large its values are.
+
+    With `keep_text` the text of the header stays in the character set that it is in.
+
+    Raises `Reject` for a file without the preamble of Part 10, one that ends too soon, and one whose
+    bytes are no data set. `Retry` comes later, from reading values, if the file has changed by then.
+    """
+    with open_file(path) as file:
+        stamp = FileStamp.of(os.fstat(file.fileno()))
+        try:
+            return _Reader(path, stamp, file, keep_text=keep_text).part10()
+        except Damaged as error:
+            raise Reject(
+                f"{path} is damaged: {error}. Get the file again from where it came from, and check it there"
+            ) from error
+        except OSError as error:
+            raise Reject(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
+
+
+def decoded(header: bytes) -> Dataset:
+    """The data set whose bytes in the normal form these are."""
+    return read_dataset(io.BytesIO(header), is_implicit_VR=False, is_little_endian=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the elements of a data set are and end: those of the header, and those that stay in the file."""
+
+    header: dict[int, tuple[Element, int]]
+    bulks: dict[int, tuple[Element, int]]
+    omitted: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Normal:
+    """A header in the normal form, and what is wrong with it."""
+
+    data: bytes
+    faulty: tuple[int, ...]
+    illegible: tuple[int, ...]
+
+
+class _Reader:
+    """One file being read; what its parts have in common."""
+
+    def __init__(self, path: Path, stamp: FileStamp, file: BinaryIO, *, keep_text: bool) -> None:
+        self._path = path
+        self._stamp = stamp
+        self._file = file
+        self._keep_text = keep_text
+        self._window: Window = FileWindow(file, stamp.size)
+        self._cut_short = False
+
+    def part10(self) -> Part10:
+        start, file_meta = self._file_meta()
+        transfer_syntax = self._transfer_syntax(file_meta)
+        if transfer_syntax in INFLATED:
+            self._window, self._cut_short = self._inflated(start)
+            start = 0
+        declared = Encoding(transfer_syntax == IMPLICIT_LITTLE, transfer_syntax != EXPLICIT_BIG)
+        region = Region(self._window, self._window.size, declared, Budget()).as_found(start)
+        places = self._located(region, start)
+        normal = self._normal(region, places, sound_only=False)
+        sound = self._normal(region, places, sound_only=True) if normal.faulty else normal
+        dataset = decoded(sound.data)
+        fragments = self._fragments(region, places)
+        compressed = MEDIA_TYPES.get(transfer_syntax, OCTETS)
+        bulks = [
+            Bulk(tag, "OB", fragments.value(0, len(fragments.places)), compressed, encapsulated=True)
+            if fragments is not None and element.length == UNDEFINED
+            else self._native(region, element, dataset)
+            for tag, (element, _) in sorted(places.bulks.items())
+        ]
+        return Part10(
+            path=self._path,
+            stamp=self._stamp,
+            transfer_syntax=transfer_syntax,
+            encoding=region.encoding,
+            file_meta=file_meta,
+            dataset=dataset,
+            header=normal.data,
+            bulks=tuple(bulks),
+            fragments=fragments,
+            faulty=normal.faulty,
+            illegible=normal.illegible,
+            omitted=places.omitted,
+        )
+
+    def _file_meta(self) -> tuple[int, FileMetaDataset]:
+        """Where the data set begins, and the File Meta Information before it (PS3.10 7.1)."""
+        size = self._window.size
+        if size < 132 or self._window.read(128, 4) != b"DICM":
+            raise Reject(
+                f"{self._path} is no DICOM file that can be stored: there is no 'DICM' after a preamble of "
+                "128 bytes (PS3.10 7.1). Convert it to a Part 10 file first"
+            )
+        offset = 132
+        region = Region(self._window, size, EXPLICIT, Budget()).as_found(offset)
+        normalizer, scope = Normalizer(sound_only=True), Scope()
+        parts: list[bytes] = []
+        while size - offset >= 8 and self._window.read(offset, 2) == b"\2\0":
+            element = region.element_at(offset)
+            if element.length > _MAX_FILE_META or offset > _MAX_FILE_META:
+                raise Damaged(f"its File Meta Information has more than {_MAX_FILE_META:,} bytes")
+            part, offset = normalizer.element(region, element, scope)
+            parts.append(part)
+        return offset, FileMetaDataset(decoded(b"".join(parts)))
+
+    def _transfer_syntax(self, file_meta: FileMetaDataset) -> str:
+        value = file_meta.get("TransferSyntaxUID")
+        if not isinstance(value, str) or not value:
+            raise Reject(
+                f"{self._path} cannot be read: its File Meta Information does not say the transfer syntax "
+                "(0002,0010). Convert it to a complete Part 10 file first"
+            )
+        return str(value)
+
+    def _inflated(self, start: int) -> tuple[Memory, bool]:
+        """The deflated data set (PS3.5 A.5), and whether it goes on beyond what is held in memory."""
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        data = bytearray()
+        self._file.seek(start)
+        try:
+            while len(data) <= MAX_HEADER and not inflater.eof:
+                chunk = inflater.unconsumed_tail or self._file.read(CHUNK)
+                if not chunk:
+                    raise Damaged("its deflated data set is not complete")
+                data += inflater.decompress(chunk, MAX_HEADER + 1 - len(data))
+        except zlib.error as error:
+            raise Damaged("its data set cannot be inflated") from error
+        return Memory(bytes(data[:MAX_HEADER])), len(data) > MAX_HEADER
+
+    def _located(self, region: Region, start: int) -> _Places:
+        """Where each top-level element is; of two with one tag the later counts."""
+        held: dict[int, tuple[Element, int]] = {}
+        bulks: dict[int, tuple[Element, int]] = {}
+        omitted: list[int] = []
+        charset = UNDECLARED
+        total = 0
+        for element, end in self._elements(region, start):
+            size = MAX_HEADER if end is None else end - element.start
+            if end is not None and self._is_bulk(element, charset):
+                bulks[element.tag] = element, end
+            elif end is None or (size > LARGE and total + size > MAX_HEADER):
+                omitted.append(element.tag)
+            else:
+                held[element.tag] = element, end
+                total += size
+            if element.tag == SPECIFIC_CHARACTER_SET and size <= LARGE:
+                charset = character_set(
+                    self._window.read(element.value, size - (element.value - element.start))
+                )
+            check_width(len(held) + len(bulks) + len(omitted))
+            if total > MAX_HEADER:
+                raise Damaged(f"its header has more than {MAX_HEADER:,} bytes")
+        return _Places(held, bulks, tuple(omitted))
+
+    def _elements(self, region: Region, offset: int) -> Iterator[tuple[Element, int | None]]:
+        """Each top-level element and where it ends; no end for one that is beyond what was inflated."""
+        while offset < region.end and not self._is_padding(offset):
+            try:
+                element = region.element_at(offset)
+            except Damaged:
+                if self._cut_short:
+                    return
+                raise
+            if element.tag >> 16 in (0x0000, 0x0002, 0xFFFE, 0xFFFF):
+                raise Damaged(f"there is no attribute at byte {offset:,}")
+            try:
+                end = region.end_of(element)
+            except Damaged:
+                if not self._cut_short:
+                    raise
+                yield element, None
+                return
+            yield element, end
+            offset = end
+
+    def _is_padding(self, offset: int) -> bool:
+        """Whether nothing but zeros follows, as in files that were copied in blocks."""
+        left = self._window.size - offset
+        if left > LARGE or any(self._window.read(offset, min(left, 8))):
+            return False
+        return not any(self._window.read(offset, left))
+
+    def _is_bulk(self, element: Element, charset: CharacterSet) -> bool:
+        vr = element.vr or implied_vr(element.tag, element.length)
+        if element.tag in _ALWAYS_BULK:
+            if vr not in _BINARY_VRS:
+                raise Damaged(f"{name_of(element.tag)} is of VR {vr}")
+            return element.length > 0
+        if element.length == UNDEFINED or element.length <= LARGE:
+            return False
+        return vr in _BINARY_VRS or (vr in _LONG_TEXT_VRS and charset.is_utf8)
+
+    def _normal(self, region: Region, places: _Places, *, sound_only: bool) -> _Normal:
+        """The header in the normal form, and which of its elements are faulty and illegible."""
+        parts: dict[int, bytes] = {} if self._keep_text else {SPECIFIC_CHARACTER_SET: _UTF8_DECLARED}
+        faulty: list[int] = []
+        illegible: list[int] = []
+        scope = Scope()
+        first = [PIXEL_REPRESENTATION] if PIXEL_REPRESENTATION in places.header else []  # others hang on it
+        for tag in [*first, *sorted(places.header)]:
+            normalizer = Normalizer(sound_only, self._keep_text)
+            parts[tag] = self._normalized(region, *places.header[tag], normalizer, scope)
+            faulty += [tag] * normalizer.faulty
+            illegible += [tag] * normalizer.illegible
+        data = b"".join(parts[tag] for tag in sorted(parts))
+        return _Normal(data, tuple(dict.fromkeys(faulty)), tuple(illegible))
+
+    def _normalized(
+        self, region: Region, element: Element, end: int, normalizer: Normalizer, scope: Scope
+    ) -> bytes:
+        window = Memory(self._window.read(element.start, end - element.start))
+        inside = Region(window, window.size, region.encoding, region.budget)
+        moved = element._replace(start=0, value=element.value - element.start)
+        return normalizer.element(inside, moved, scope)[0]
+
+    def _stream(self, offset: int, length: int, swap: int = 1) -> Stream:
+        """Bytes of the data set by where they are."""
+        if isinstance(self._window, Memory):
+            return Stream.of(self._window.read(offset, length))
+        return Stream.of(FileSlice(self._path, offset, length, self._stamp, swap))
+
+    def _fragments(self, region: Region, places: _Places) -> Fragments | None:
+        """The fragments of encapsulated pixel data; None if there are none."""
+        for tag in PIXEL_DATA & places.bulks.keys():
+            element, end = places.bulks[tag]
+            if element.length == UNDEFINED:
+                items, _ = replace(region, budget=Budget()).fragments(element)
+                if not items:
+                    raise Damaged("its pixel data have no Basic Offset Table (PS3.5 A.4)")
+                body = sum(items[0])
+                return Fragments(
+                    whole=self._stream(element.value, end - element.value),
+                    offset_table=self._stream(*items[0]),
+                    places=tuple((start - body, length) for start, length in items[1:]),
+                    body=self._stream(body, end - body),
+                )
+        return None
+
+    def _native(self, region: Region, element: Element, dataset: Dataset) -> Bulk:
+        vr, little = element.vr or "UN", region.encoding.little
+        if vr == "UN":  # in Little Endian whatever the rest is in (PS3.5 6.2.2)
+            vr, little = implied_vr(element.tag, element.length), True
+        if element.tag == ENCAPSULATED_DOCUMENT:
+            length = _document_length(dataset, element.length)
+            return Bulk(element.tag, vr, self._stream(element.value, length), _document_type(dataset))
+        size = WORD_SIZES.get(vr, 1)
+        if element.length % size:
+            raise Damaged(
+                f"{name_of(element.tag)} has {element.length:,} bytes, which are no words of {size}"
+            )
+        return Bulk(element.tag, vr, self._stream(element.value, element.length, 1 if little else size))
+
+
+def _document_length(dataset: Dataset, length: int) -> int:
+    """The document's own length, without the byte that pads it (PS3.3 C.24.2)."""
+    true_length = dataset.get("EncapsulatedDocumentLength")
+    return length - 1 if true_length == length - 1 else length
+
+
+def _document_type(dataset: Dataset) -> str:
+    """The media type that a document says it has; what is none must not reach a header of HTTP."""
+    text = str(dataset.get("MIMETypeOfEncapsulatedDocument") or "").strip()
+    return text if _MEDIA_TYPE.fullmatch(text) else OCTETS

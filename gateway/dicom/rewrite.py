@@ -1,0 +1,275 @@
+"""DICOM files on their way through: sent as they are, or with a new header around the same pixels."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from gateway.dicom import uids
+from gateway.dicom.elements import EXPLICIT, PIXEL_DATA, UNDEFINED, header, name_of
+from gateway.dicom.frames import number_of_frames
+from gateway.dicom.media_types import EXPLICIT_LITTLE, FORBIDDEN, INFLATED, MEDIA_TYPES, is_native, is_video
+from gateway.dicom.normal import SPECIFIC_CHARACTER_SET
+from gateway.dicom.part10 import assembled, element_of, file_meta_of
+from gateway.dicom.reader import Part10, decoded, read
+from gateway.errors import Reject, Retry
+from gateway.model import Attributes, Bulk, Instance, Probe
+from gateway.stream import FileSlice, Stream
+
+_SOP_CLASS_UID = 0x00080016
+_SOP_INSTANCE_UID = 0x00080018
+_STUDY_INSTANCE_UID = 0x0020000D
+_SERIES_INSTANCE_UID = 0x0020000E
+
+_SUFFIXED = (_STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID, _SOP_INSTANCE_UID)
+_SAFE_UID = re.compile(r"[0-9.]{1,64}")
+"""Less than PS3.5 9.1 demands, as archives hold UIDs with leading zeros; but enough for a URL."""
+
+
+def adopt(probe: Probe, attributes: Attributes | None, *, verbatim: bool, uid_suffix: str = "") -> Instance:
+    """The instance that a DICOM file is, with the attributes given over its own.
+
+    With nothing to change the file is sent as it is, every byte. Implicit VR and Big Endian, which
+    web services forbid (PS3.18 8.7.3), become Explicit VR Little Endian, with a message, unless
+    `verbatim`. Attributes or a suffix always mean a new header, in Explicit VR Little Endian and
+    UTF-8, whatever `verbatim` says; pixel data keep their bytes and their compression.
+
+    Elements of `attributes.dataset` replace the file's; of sequences, item by item, those elements
+    that the item has; an empty sequence replaces all items. `uid_suffix` is appended to the file's
+    Study, Series and SOP Instance UID; an attribute replaces the UID with its suffix.
+
+    Raises `Reject` for UIDs that are none, for values that would be lost on the way, and for what
+    `read` refuses; `Retry` where the file has changed since it was probed.
+    """
+    part10 = read(probe.source.path)
+    _check_unchanged(probe, part10)
+    changes = _changes(part10.path, attributes)
+    if changes or uid_suffix:
+        instance = _changed(probe, part10, changes, uid_suffix)
+    elif part10.transfer_syntax in FORBIDDEN and not verbatim:
+        instance = _in_explicit_vr(probe, part10)
+    else:
+        instance = _as_it_is(probe, part10)
+    told = (*probe.messages, *(attributes.messages if attributes else ()))
+    return replace(instance, messages=(*told, *instance.messages))
+
+
+def _check_unchanged(probe: Probe, part10: Part10) -> None:
+    for piece in probe.content.pieces:
+        if isinstance(piece, FileSlice) and piece.stamp != part10.stamp:
+            raise Retry(f"{part10.path} changed while it was being read; try again when it is complete")
+
+
+def _changes(path: Path, attributes: Attributes | None) -> Dataset:
+    """A copy of the attributes to be set, without the character set, which is no choice."""
+    changes = Dataset() if attributes is None else copy.deepcopy(attributes.dataset)
+    changes.pop(SPECIFIC_CHARACTER_SET, None)
+    for tag in changes.keys():  # noqa: SIM118  - a Dataset iterates over its elements
+        if tag.group in (0x0002, 0x7FE0):
+            raise Reject(
+                f"{name_of(tag)} of {path} cannot be set: in a DICOM file it follows from the pixel data"
+            )
+    return changes
+
+
+def _as_it_is(probe: Probe, part10: Part10) -> Instance:
+    """The file, every byte of it."""
+    return replace(
+        _instance(probe, part10.dataset, part10.transfer_syntax, probe.content),
+        bulks=part10.bulks,
+        metadata_obstacle=_obstacle(part10, part10.transfer_syntax, part10.faulty, part10.illegible),
+    )
+
+
+def _in_explicit_vr(probe: Probe, part10: Part10) -> Instance:
+    """The file in another transfer syntax and nothing else: its text stays in its character set."""
+    _check_rewritable(part10, EXPLICIT_LITTLE)
+    as_it_stands = read(part10.path, keep_text=True)
+    return replace(
+        _as_it_is(probe, part10),
+        transfer_syntax=EXPLICIT_LITTLE,
+        part10=_file(as_it_stands, decoded(as_it_stands.header), as_it_stands.bulks, EXPLICIT_LITTLE),
+        metadata_obstacle=_obstacle(part10, EXPLICIT_LITTLE, part10.faulty, part10.illegible),
+        messages=(_rewritten(part10),),
+    )
+
+
+def _changed(probe: Probe, part10: Part10, changes: Dataset, uid_suffix: str) -> Instance:
+    """The file with a new header."""
+    source = part10.transfer_syntax
+    target = EXPLICIT_LITTLE if source in FORBIDDEN else INFLATED.get(source, source)
+    _check_rewritable(part10, target)
+    _check_legible(part10, _kept(part10.illegible, changes))
+    dataset = _edited(decoded(part10.header), changes, uid_suffix, part10.path)
+    bulks = tuple(bulk for bulk in part10.bulks if bulk.tag not in changes)
+    stream = _file(part10, dataset, bulks, target)
+    if part10.faulty:  # the file keeps what pydicom cannot read; what is looked at does not have it
+        dataset = _edited(part10.dataset, changes, uid_suffix, part10.path)
+    return replace(
+        _instance(probe, dataset, target, stream),
+        bulks=bulks,
+        metadata_obstacle=_obstacle(part10, target, _kept(part10.faulty, changes), ()),
+        messages=() if target == source else (_rewritten(part10),),
+    )
+
+
+def _rewritten(part10: Part10) -> str:
+    was = FORBIDDEN.get(part10.transfer_syntax)
+    if was is None:
+        return "its deflated data set was inflated, so that its header could be changed"
+    return f"{was} was rewritten as Explicit VR Little Endian: web services do not carry it (PS3.18 8.7.3)"
+
+
+def _check_rewritable(part10: Part10, target: str) -> None:
+    """Raise `Reject` where a new header cannot be put around the rest of the file."""
+    problem = None
+    known = target in MEDIA_TYPES or is_native(target)
+    if part10.omitted:
+        problem = f"{_names(part10.omitted)} is too large for that"
+    elif part10.encoding != EXPLICIT and not known:
+        problem = f"its transfer syntax {part10.transfer_syntax} is not known"
+    elif part10.fragments is not None and is_native(target):
+        problem = f"its pixel data are in fragments, which {part10.transfer_syntax} does not have"
+    if problem:
+        raise Reject(
+            f"{part10.path} cannot be given a new header: {problem}. It can be stored as it is, without "
+            "attributes and with --verbatim"
+        )
+
+
+def _check_legible(part10: Part10, unclear: tuple[int, ...]) -> None:
+    if unclear:
+        raise Reject(
+            f"{part10.path} cannot be given a new header: {_names(unclear)} has text beyond ASCII that does "
+            "not fit the character set that the file declares, or it declares none. Set these attributes as "
+            "well, or store the file as it is, without attributes"
+        )
+
+
+def _kept(tags: tuple[int, ...], changes: Dataset) -> tuple[int, ...]:
+    """The attributes among these that are not replaced as a whole."""
+    return tuple(
+        tag for tag in tags if tag not in changes or (changes[tag].VR == "SQ" and changes[tag].value)
+    )
+
+
+def _edited(dataset: Dataset, changes: Dataset, uid_suffix: str, path: Path) -> Dataset:
+    """`dataset` with suffix and changes put into it."""
+    if uid_suffix:
+        for tag in _SUFFIXED:
+            if tag not in changes:
+                dataset[tag] = _suffixed(tag, _uid(dataset, tag, path), uid_suffix, path)
+    _merge(dataset, changes)
+    return dataset
+
+
+def _suffixed(tag: int, uid: str, suffix: str, path: Path) -> DataElement:
+    try:
+        uids.check(uid + suffix)
+    except ValueError as error:
+        raise Reject(
+            f"{path} cannot be stored with the suffix {suffix!r} to its {name_of(tag)}: {error}"
+        ) from error
+    return DataElement(tag, "UI", uid + suffix)
+
+
+def _merge(dataset: Dataset, changes: Dataset) -> None:
+    """Elements of `changes` replace those of `dataset`; items of sequences are merged by their number."""
+    for element in changes:
+        old = dataset.get_item(element.tag) if element.tag in dataset else None
+        if element.VR != "SQ" or not element.value or old is None or old.VR != "SQ":
+            dataset[element.tag] = element
+            continue
+        items = dataset[element.tag].value
+        for number, item in enumerate(element.value):
+            if number < len(items):
+                _merge(items[number], item)
+            else:
+                items.append(item)
+
+
+def _file(part10: Part10, dataset: Dataset, bulks: Iterable[Bulk], transfer_syntax: str) -> Stream:
+    """The Part 10 file of a header and the values of another file; fragments keep their items and tables."""
+    sop_class_uid = _uid(dataset, _SOP_CLASS_UID, part10.path)
+    sop_instance_uid = _uid(dataset, _SOP_INSTANCE_UID, part10.path)
+    file_meta = file_meta_of(sop_class_uid, sop_instance_uid, transfer_syntax, part10.file_meta)
+    values = {
+        bulk.tag: Stream.of(header(bulk.tag, "OB", UNDEFINED), part10.fragments.whole)
+        if bulk.encapsulated and part10.fragments is not None
+        else element_of(bulk, transfer_syntax, part10.path)
+        for bulk in bulks
+    }
+    return assembled(file_meta, dataset, values)
+
+
+def _instance(probe: Probe, dataset: Dataset, transfer_syntax: str, stream: Stream) -> Instance:
+    path = probe.source.path
+    return Instance(
+        source=probe.source,
+        sop_class_uid=_uid(dataset, _SOP_CLASS_UID, path),
+        sop_instance_uid=_uid(dataset, _SOP_INSTANCE_UID, path),
+        series_instance_uid=_uid(dataset, _SERIES_INSTANCE_UID, path),
+        study_instance_uid=_uid(dataset, _STUDY_INSTANCE_UID, path),
+        transfer_syntax=transfer_syntax,
+        dataset=dataset,
+        part10=stream,
+    )
+
+
+def _uid(dataset: Dataset, tag: int, path: Path) -> str:
+    value = str(dataset[tag].value or "") if tag in dataset else ""
+    if not value:
+        raise Reject(
+            f"{path} has no {name_of(tag)}, without which no archive can file it. It has to be repaired first"
+        )
+    if _SAFE_UID.fullmatch(value) is None:
+        raise Reject(
+            f"{path} has a {name_of(tag)} that is no UID: {value[:80]!r}. It has to be repaired first"
+        )
+    return value
+
+
+def _obstacle(
+    part10: Part10, transfer_syntax: str, faulty: tuple[int, ...], illegible: tuple[int, ...]
+) -> str | None:
+    """Why PS3.18 does not let the file travel as metadata and bulk data, or what would be lost by it."""
+    if transfer_syntax in FORBIDDEN:
+        return f"{FORBIDDEN[transfer_syntax]} is sent as it is"
+    if transfer_syntax in INFLATED:
+        return "its data set is deflated"
+    if part10.omitted:
+        return f"{_names(part10.omitted)} is too large for metadata"
+    if faulty:
+        return f"{_names(faulty)} is not what its value representation demands"
+    if illegible:
+        return f"{_names(illegible)} has text beyond ASCII without a valid character set"
+    return _pixel_obstacle(part10, transfer_syntax)
+
+
+def _pixel_obstacle(part10: Part10, transfer_syntax: str) -> str | None:
+    """Why pixel data cannot be one bulk data part (PS3.18 10.5.1.4, 8.7.3.3)."""
+    if all(bulk.tag not in PIXEL_DATA for bulk in part10.bulks):
+        return None
+    if is_native(transfer_syntax) != (part10.fragments is None):
+        return "its pixel data are not in its transfer syntax"
+    if part10.fragments is None or is_video(transfer_syntax):
+        return None
+    if transfer_syntax not in MEDIA_TYPES:
+        return f"there is no media type for {UID(transfer_syntax).name} (PS3.18 8.7.3)"
+    frames = number_of_frames(part10.dataset)
+    if frames > 1:
+        return (
+            f"each of its {frames:,} compressed frames would have to be a part of its own (PS3.18 10.5.1.4)"
+        )
+    return None
+
+
+def _names(tags: Iterable[int]) -> str:
+    return ", ".join(name_of(tag) for tag in tags)

@@ -1,0 +1,235 @@
+"""DICOM files (PS3.10): identified by their header, stored as they are."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from gateway.config import Reading
+from gateway.errors import Reject
+from gateway.formats.dicom_elements import (
+    Broken,
+    Bytes,
+    CutOff,
+    Encoding,
+    InflatedBytes,
+    PlainBytes,
+    TooLong,
+    is_representation,
+    next_element,
+    skip_value,
+)
+from gateway.formats.format import Format
+from gateway.model import DicomFacts, Kind, Probe, Source
+from gateway.stream import FileSlice, FileStamp, Stream, open_file
+
+_PREAMBLE = 128
+"""Bytes before the prefix, which may hold anything (PS3.10 7.1)."""
+
+_TRANSFER_SYNTAX = 0x00020010
+_MEDIA_STORAGE_CLASS = 0x00020002
+_MEDIA_STORAGE_INSTANCE = 0x00020003
+
+_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
+_IDENTIFIERS = {
+    _SOP_CLASS: "SOPClassUID",
+    _SOP_INSTANCE: "SOPInstanceUID",
+    _STUDY: "StudyInstanceUID",
+    _SERIES: "SeriesInstanceUID",
+}
+"""What a DICOM object cannot be stored without."""
+
+_DIRECTORY = "1.2.840.10008.1.3.10"
+"""Media Storage Directory Storage: an index of files, not an object."""
+
+_IMPLICIT = "1.2.840.10008.1.2"
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_DEFLATED = frozenset(("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"))
+"""Transfer syntaxes whose data set is deflated: plain, JPIP and JPIP with HTJ2K."""
+
+_UID = re.compile(r"(?=.{1,64}\Z)\d+(\.\d+)+", re.ASCII)
+"""A UID as archives take it. Leading zeros are against PS3.5 9.1, but occur."""
+
+_LONGEST = 1024
+"""Bytes of a value that is read as a UID; a UID has at most 64 characters."""
+
+_MOST_ELEMENTS = 100_000
+"""More than any data set has at its top level."""
+
+_INFLATED = 64 * 1024 * 1024
+"""How far a deflated data set is followed, in bytes."""
+
+
+def sniff(head: bytes) -> bool:
+    """Whether the prefix of a DICOM file stands behind its preamble."""
+    return head[_PREAMBLE : _PREAMBLE + 4] == b"DICM"
+
+
+def probe(source: Source, reading: Reading) -> Probe:
+    """What identifies a DICOM file.
+
+    Raises `Reject` for a file that is not whole, is no object, or lacks what identifies one.
+    """
+    path = source.path
+    with open_file(path) as file:
+        stamp = FileStamp.of(os.fstat(file.fileno()))
+        try:
+            meta = _file_meta(file, stamp.size)
+            syntax = _transfer_syntax(meta, path)
+            encoding, mislabelled = _encoding(file, syntax)
+            data = InflatedBytes(file, _INFLATED) if syntax in _DEFLATED else PlainBytes(file, stamp.size)
+            found, broken = _identifiers(data, encoding)
+        except CutOff as error:
+            raise Reject(f"{path} is not whole: {error}. Copy or export it again") from error
+        except Broken as error:
+            raise Reject(
+                f"{path} is a damaged DICOM file: {error}. Export it again from where it came"
+            ) from error
+    if _DIRECTORY in (meta.get(_MEDIA_STORAGE_CLASS), found.get(_SOP_CLASS)):
+        raise Reject(
+            f"{path} is a DICOMDIR, the index of a medium and no object. Give the files that it lists"
+        )
+    for tag, keyword in _IDENTIFIERS.items():
+        _check_uid(found.get(tag, ""), tag, keyword, path)
+    return Probe(
+        source=source,
+        format=FORMAT.name,
+        kind=FORMAT.kind,
+        media_type=FORMAT.media_type,
+        transfer_syntax=syntax,
+        content=Stream.of(FileSlice(path, 0, stamp.size, stamp)),
+        dicom=DicomFacts(
+            sop_class_uid=found[_SOP_CLASS],
+            sop_instance_uid=found[_SOP_INSTANCE],
+            series_instance_uid=found[_SERIES],
+            study_instance_uid=found[_STUDY],
+            transfer_syntax_uid=syntax,
+        ),
+        messages=tuple(what for what in (mislabelled, broken, _contradiction(meta, found)) if what),
+    )
+
+
+FORMAT = Format(
+    name="dicom",
+    title="a DICOM file",
+    short="DICOM",
+    kind=Kind.DICOM,
+    media_type="application/dicom",
+    extensions=(".dcm", ".dicom", ".dic"),
+    sniff=sniff,
+    probe=probe,
+)
+
+
+def _file_meta(file: BinaryIO, size: int) -> dict[int, str]:
+    """The texts of the File Meta Information by tag; the file stands at its data set afterwards.
+
+    The length that group 2 says of itself is often wrong, so its end is where another group begins.
+    """
+    file.seek(_PREAMBLE + 4)
+    data = PlainBytes(file, size)
+    meta: dict[int, str] = {}
+    while True:
+        start = data.tell()
+        element = next_element(data, Encoding())
+        if element is None or element.tag >> 16 != 2:
+            file.seek(start)
+            return meta
+        if element.length > _LONGEST:
+            skip_value(data, element, Encoding())
+        else:
+            meta[element.tag] = _text(data.read(element.length))
+
+
+def _transfer_syntax(meta: Mapping[int, str], path: Path) -> str:
+    """The transfer syntax that the File Meta Information names. Raises `Reject` when it names none."""
+    if not meta:
+        raise Reject(
+            f"{path} is a DICOM file without File Meta Information. Export it again from where it came"
+        )
+    syntax = meta.get(_TRANSFER_SYNTAX, "")
+    _check_uid(syntax, _TRANSFER_SYNTAX, "TransferSyntaxUID", path)
+    return syntax
+
+
+def _encoding(file: BinaryIO, syntax: str) -> tuple[Encoding, str | None]:
+    """How the elements of the data set that begins here are written, and what is wrong with that.
+
+    Some writers label Implicit VR as a compressed transfer syntax, which demands Explicit VR (PS3.5 A.4).
+    """
+    named = Encoding(explicit=syntax != _IMPLICIT, little=syntax != _BIG_ENDIAN)
+    start = file.tell()
+    first = file.read(6)
+    file.seek(start)
+    explicit = is_representation(first[4:])
+    if syntax in _DEFLATED or len(first) < 6 or explicit == named.explicit:
+        return named, None
+    used = "Explicit" if explicit else "Implicit"
+    fault = f"is written in {used} VR, against its transfer syntax {syntax}; some archives cannot read it"
+    return Encoding(explicit=explicit, little=named.little), fault
+
+
+def _identifiers(data: Bytes, encoding: Encoding) -> tuple[dict[int, str], str | None]:
+    """The texts of the identifying elements by tag, and what is odd about the rest of the data set.
+
+    All of the data set is passed over, to see whether it is whole. Raises `Broken` where it cannot be
+    followed as far as the identifying elements, and `CutOff` where it goes on behind the end.
+    """
+    found: dict[int, str] = {}
+    previous = -1
+    try:
+        for _ in range(_MOST_ELEMENTS):
+            element = next_element(data, encoding)
+            complete = len(found) == len(_IDENTIFIERS)
+            if element is None or (complete and element.tag <= previous):
+                return found, None  # what is not in order behind the data set is padding
+            previous = element.tag
+            if element.tag in _IDENTIFIERS and element.tag not in found and element.length <= _LONGEST:
+                found[element.tag] = _text(_exactly(data, element.length))
+            else:
+                skip_value(data, element, encoding)
+        raise Broken(f"its data set has more than {_MOST_ELEMENTS:,} elements")
+    except CutOff:
+        raise
+    except Broken as error:
+        if len(found) < len(_IDENTIFIERS):
+            raise
+        return found, None if isinstance(error, TooLong) else f"cannot be followed to its end: {error}"
+
+
+def _exactly(data: Bytes, length: int) -> bytes:
+    """So many bytes, which must be there."""
+    value = data.read(length)
+    if len(value) < length:
+        raise CutOff("it ends within an element")
+    return value
+
+
+def _text(value: bytes) -> str:
+    """A value without its padding; what is not ASCII is shown as it would be escaped."""
+    return value.decode("ascii", "backslashreplace").rstrip("\0 ").lstrip(" ")
+
+
+def _check_uid(uid: str, tag: int, keyword: str, path: Path) -> None:
+    """Refuses a UID that is missing or is none."""
+    name = f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    if not uid:
+        raise Reject(
+            f"{path} has no {name}, without which it cannot be stored. Export it again from where it came"
+        )
+    if not _UID.fullmatch(uid):
+        raise Reject(
+            f"{path} has the {name} {uid[:70]!r}, which is no UID: at most 64 digits and dots. "
+            f"Correct it where it comes from"
+        )
+
+
+def _contradiction(meta: Mapping[int, str], found: Mapping[int, str]) -> str | None:
+    """Where the File Meta Information names another object than the data set."""
+    named = meta.get(_MEDIA_STORAGE_INSTANCE)
+    if not named or named == found[_SOP_INSTANCE]:
+        return None
+    return f"is {named} by its File Meta Information and {found[_SOP_INSTANCE]} by its data set, which counts"

@@ -1,0 +1,421 @@
+"""Videos: MP4 and transport streams with H.264, HEVC or MPEG-2, and program streams with MPEG-2.
+
+The whole file goes into the object as it is. Its structure is checked from beginning to end, its coded
+pictures are counted, and what they are like is read from their own headers.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, BinaryIO
+
+from gateway.config import Reading
+from gateway.errors import Reject
+from gateway.formats import isobmff, mpeg_systems
+from gateway.formats.bits import Incomplete, Malformed
+from gateway.formats.format import Format
+from gateway.formats.video_coding import UNSPECIFIED, Coding
+from gateway.formats.video_pictures import CODECS, PictureReader, Pictures, codec_name, demuxing, only
+from gateway.formats.video_rules import (
+    CONVERT,
+    MOVE,
+    ONE_SOUND,
+    Carrier,
+    Container,
+    Sound,
+    Unsuitable,
+    carrier,
+    check_pictures,
+    check_sound,
+)
+from gateway.formats.video_timing import Timing
+from gateway.model import AudioChannel, Kind, LossyStep, Pixels, Probe, Source
+from gateway.stream import FileSlice, Stream, open_file
+
+if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+_MP4_BRANDS = frozenset(
+    {
+        b"avc1",
+        b"cmf2",
+        b"cmfc",
+        b"dash",
+        b"f4v ",
+        b"hvc1",
+        *(b"iso%c" % digit for digit in b"m23456789abc"),
+        b"M4V ",
+        b"M4VH",
+        b"M4VP",
+        b"mp41",
+        b"mp42",
+        b"MSNV",
+    }
+)
+_ENCRYPTED = frozenset({"encv", "enca", "enct", "encs", "drmi", "drms"})  # ISO/IEC 14496-12, 8.12
+_FURTHER_VIEWS = frozenset({"lhvC", "mvcC", "svcC"})  # ISO/IEC 14496-15
+_DEMUXERS = {Container.MP4: "mp4", Container.TRANSPORT: "mpegts", Container.PROGRAM: "mpeg"}
+_SMALLEST = 8  # bytes that a coded picture takes at least, on average
+_MOST_SAMPLES = 2**23  # three days of video; libav keeps an index of them in memory
+_MOST_SOUNDS = 9  # PS3.3 C.7.6.5, Channel Identification Code
+
+_OTHER_CODECS = {
+    "av1": "AV1",
+    "mjpeg": "Motion JPEG",
+    "mpeg4": "MPEG-4 Part 2",
+    "prores": "ProRes",
+    "vp9": "VP9",
+    "vvc": "VVC",
+}
+_AGAIN = "Copy or export it again"
+
+
+@dataclass(frozen=True, slots=True)
+class _Structure:
+    """What the structure of the container says: the movie of MP4, damage on the way of a transport stream."""
+
+    movie: isobmff.Movie | None = None
+    damaged: int = 0
+
+    @property
+    def track(self) -> isobmff.Track | None:
+        """The track of pictures in MP4."""
+        tracks = self.movie.tracks if self.movie else ()
+        return next((track for track in tracks if track.handler == "vide"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """All that was found in a file; `others` are tracks of neither pictures nor sound."""
+
+    container: Container
+    structure: _Structure
+    coding: Coding
+    pictures: Pictures
+    timing: Timing
+    sounds: tuple[Sound, ...]
+    others: int
+    carrier: Carrier
+
+
+def sniff_mp4(head: bytes) -> bool:
+    """Whether these are the first bytes of an MP4 file."""
+    return bool(isobmff.brands(head) & _MP4_BRANDS) and head[8:12] != b"qt  "
+
+
+def sniff_transport(head: bytes) -> bool:
+    """Whether these are the first bytes of a transport stream."""
+    return mpeg_systems.packet_distance(head) is not None
+
+
+def probe_mp4(source: Source, reading: Reading) -> Probe:
+    """What an MP4 video is; raises `Reject`."""
+    return _probe(source, Container.MP4)
+
+
+def probe_transport(source: Source, reading: Reading) -> Probe:
+    """What a transport stream is; raises `Reject`."""
+    return _probe(source, Container.TRANSPORT)
+
+
+def probe_program(source: Source, reading: Reading) -> Probe:
+    """What a program stream is; raises `Reject`."""
+    return _probe(source, Container.PROGRAM)
+
+
+MP4 = Format(
+    name="mp4",
+    title="an MP4 video",
+    short="MP4",
+    kind=Kind.VIDEO,
+    media_type="video/mp4",
+    extensions=(".mp4", ".m4v", ".mp4v"),
+    sniff=sniff_mp4,
+    probe=probe_mp4,
+)
+TRANSPORT_STREAM = Format(
+    name="mpegts",
+    title="an MPEG transport stream",
+    short="MPEG-TS",
+    kind=Kind.VIDEO,
+    media_type="video/mp2t",
+    extensions=(".ts", ".m2ts", ".mts", ".m2t"),
+    sniff=sniff_transport,
+    probe=probe_transport,
+    aliases=("mpeg", "video/mpeg"),
+)
+PROGRAM_STREAM = Format(
+    name="mpeg",
+    title="an MPEG program stream",
+    short="MPEG-PS",
+    kind=Kind.VIDEO,
+    media_type="video/mpeg",
+    extensions=(".mpg", ".mpeg", ".vob", ".m2p"),
+    sniff=mpeg_systems.sniff_program,
+    probe=probe_program,
+)
+FORMATS = (MP4, TRANSPORT_STREAM, PROGRAM_STREAM)
+
+
+def _probe(source: Source, container: Container) -> Probe:
+    """Looks into a video."""
+    content = FileSlice.whole(source.path)
+    with _damage_in_words(source), open_file(source.path) as file:
+        structure = _check_structure(source, file, container, content.length)
+        with demuxing(file, _DEMUXERS[container]) as demuxer:
+            return _examine(source, content, container, structure, demuxer)
+
+
+def _check_structure(source: Source, file: BinaryIO, container: Container, size: int) -> _Structure:
+    """Reads the structure of the container; what is missing or damaged is `Malformed`."""
+    if container is Container.MP4:
+        movie = isobmff.read(file, size)
+        _check_movie(source, movie, size)
+        return _Structure(movie)
+    if container is Container.TRANSPORT:
+        _check_distance(source, file)
+        return _Structure(damaged=mpeg_systems.check_transport(file, size))
+    mpeg_systems.check_program(file, size)
+    return _Structure()
+
+
+def _check_movie(source: Source, movie: isobmff.Movie, size: int) -> None:
+    """Refuses what the index of an MP4 file says against storing it."""
+    pictures = [track for track in movie.tracks if track.handler == "vide"]
+    if any(_ENCRYPTED & {*track.entries} for track in movie.tracks):
+        raise Reject(f"{source.path} is encrypted. Export it again without copy protection")
+    _check_count(source, len(pictures))
+    track = pictures[0]
+    if len({*track.entries}) != 1:
+        raise Malformed("its pictures change their coding on the way")
+    samples = movie.samples(track)
+    if samples * _SMALLEST > size or samples > _MOST_SAMPLES:
+        raise Malformed(f"its index lists {samples:,} pictures, more than {size:,} bytes hold")
+
+
+def _check_distance(source: Source, file: BinaryIO) -> None:
+    """Refuses transport streams with additions to their packets."""
+    distance = mpeg_systems.packet_distance(file.read(mpeg_systems.PACKET * 20))
+    file.seek(0)
+    if distance != mpeg_systems.PACKET:
+        raise Reject(
+            f"{source.path} is a transport stream with packets of {distance} bytes, as cameras write it; "
+            f"DICOM takes those with packets of {mpeg_systems.PACKET} bytes. {_remedy(source, MOVE)}"
+        )
+
+
+def _check_count(source: Source, count: int) -> None:
+    """Refuses files that have not one track of pictures."""
+    if count == 0:
+        raise Reject(
+            f"{source.path} has no pictures that are known here, only sound or other data. Give videos"
+        )
+    if count > 1:
+        raise Reject(
+            f"{source.path} has {count} tracks of pictures; an object holds one. Export each into a file"
+        )
+
+
+def _examine(
+    source: Source, content: FileSlice, container: Container, structure: _Structure, demuxer: InputContainer
+) -> Probe:
+    """Reads pictures and sound, and refuses what no transfer syntax permits."""
+    stream = _picture_stream(source, demuxer)
+    codec = CODECS.get(codec_name(stream))
+    if codec is None:
+        name = codec_name(stream)
+        what = (
+            f"{_OTHER_CODECS.get(name, name.upper() or 'pictures of an unknown coding')} in {container.title}"
+        )
+        raise _refusal(source, what, Unsuitable("DICOM has no transfer syntax for it", CONVERT))
+    reader = PictureReader(only(demuxer, stream), stream, codec, in_mp4=container is Container.MP4)
+    coding = _as_shown(reader.coding, structure.track)
+    sounds = tuple(_sound(track) for track in demuxer.streams.audio)
+    others = len(demuxer.streams) - len(demuxer.streams.video) - len(sounds)
+    with _refusing(source, coding, container):
+        check_pictures(coding, container, content.length)
+        _check_display(structure.track, reader.obstacle())
+        _check_sounds(sounds, coding, container)
+        pictures = reader.read()
+        _check_all_read(structure, pictures)
+        timing = pictures.timing
+        if timing is None:
+            raise Unsuitable("nothing says how long its frames are shown", CONVERT)
+        carried = carrier(coding, timing.rate, pictures.frames, pictures.size)
+    found = _Found(container, structure, coding, pictures, timing, sounds, others, carried)
+    return _described(source, content, found)
+
+
+def _described(source: Source, content: FileSlice, found: _Found) -> Probe:
+    """What an object needs to know of a video that may be stored."""
+    created = found.structure.movie.created if found.structure.movie else None
+    return Probe(
+        source=source,
+        format=next(form.name for form in FORMATS if form.short == found.container.short),
+        kind=Kind.VIDEO,
+        media_type=found.carrier.media_type,
+        transfer_syntax=found.carrier.uid,
+        content=Stream.of(content),
+        pixels=_pixels(found),
+        audio=tuple(
+            AudioChannel(number, "MONO" if sound.channels == 1 else "STEREO")  # PS3.3 C.7.6.5 knows no others
+            for number, sound in enumerate(found.sounds, start=1)
+        ),
+        captured=created,
+        facts={
+            "video": {
+                "codec": found.coding.codec,
+                "profile": found.coding.profile,
+                "level": found.coding.level,
+                "container": found.container.short,
+                "width": found.coding.width,
+                "height": found.coding.height,
+                "frame_rate": round(float(found.timing.rate), 6),
+                "duration": round(float(found.timing.duration), 6),
+                "created": created,
+            }
+        },
+        messages=tuple(f"{source.name}: {remark}" for remark in _remarks(found)),
+    )
+
+
+def _picture_stream(source: Source, demuxer: InputContainer) -> VideoStream:
+    """The one stream of pictures; a cover is none."""
+    from av.stream import Disposition
+
+    streams = [
+        stream for stream in demuxer.streams.video if not stream.disposition & Disposition.attached_pic
+    ]
+    _check_count(source, len(streams))
+    return streams[0]
+
+
+def _as_shown(coding: Coding, track: isobmff.Track | None) -> Coding:
+    """What pictures are like to players, who follow the index of MP4 where the pictures leave it open."""
+    if track is None:
+        return coding
+    if track.colour and coding.colour.primaries == coding.colour.transfer == UNSPECIFIED:
+        coding = replace(coding, colour=track.colour)
+    if track.aspect and all(track.aspect):
+        coding = replace(coding, aspect=Fraction(*track.aspect))
+    return coding
+
+
+def _check_display(track: isobmff.Track | None, obstacle: str | None) -> None:
+    """Refuses pictures that are not to be shown one by one as they are coded; raises `Unsuitable`."""
+    if track and track.turned:
+        obstacle = "they are to be turned, mirrored or stretched"
+    if track and track.boxes & _FURTHER_VIEWS:
+        obstacle = "they have further views or layers"
+    if obstacle:
+        raise Unsuitable(
+            f"its pictures are not to be shown as they are coded, {obstacle}, and viewers would not", CONVERT
+        )
+
+
+def _check_all_read(structure: _Structure, pictures: Pictures) -> None:
+    """Compares what was read with the index of MP4; raises `Malformed`."""
+    if structure.movie is None or structure.track is None:
+        return
+    listed = structure.movie.samples(structure.track)
+    if pictures.packets != listed or pictures.interrupted:
+        whole = pictures.packets - pictures.interrupted
+        raise Malformed(f"its index lists {listed:,} pictures, of which {whole:,} can be read")
+
+
+def _sound(stream: AudioStream) -> Sound:
+    """What libav knows of a sound track."""
+    context = stream.codec_context
+    if not context:  # libav knows no decoder
+        return Sound("", 0, 0, None)
+    return Sound(codec_name(stream), context.sample_rate or 0, context.layout.nb_channels, context.bit_rate)
+
+
+def _check_sounds(sounds: Sequence[Sound], coding: Coding, container: Container) -> None:
+    """Refuses sound that may not go with the pictures; raises `Unsuitable`."""
+    for sound in sounds:
+        check_sound(sound, coding, container)
+    if len(sounds) > _MOST_SOUNDS:
+        raise Unsuitable(
+            f"an object describes {_MOST_SOUNDS} sound tracks at most, not {len(sounds)}", ONE_SOUND
+        )
+
+
+def _pixels(found: _Found) -> Pixels:
+    """The pixels that the pictures decode to (PS3.5 8.2.5 to 8.2.11).
+
+    The compression ratio is that of all frames as an uncompressed object would have them, three samples a
+    pixel, to the coded pictures without container and sound.
+    """
+    coding, pictures = found.coding, found.pictures
+    allocated = 8 if coding.bits == 8 else 16
+    uncompressed = coding.width * coding.height * 3 * allocated // 8 * pictures.frames
+    aspect = coding.aspect or Fraction(1)
+    return Pixels(
+        rows=coding.height,
+        columns=coding.width,
+        samples_per_pixel=3,
+        photometric_interpretation="YBR_PARTIAL_420",
+        bits_allocated=allocated,
+        bits_stored=coding.bits,
+        planar_configuration=0,
+        pixel_aspect_ratio=(aspect.denominator, aspect.numerator) if aspect != 1 else None,
+        frames=pictures.frames,
+        frame_times=found.timing.frame_times,
+        lossy=(LossyStep(round(uncompressed / pictures.size, 2), found.carrier.method),),
+    )
+
+
+def _remarks(found: _Found) -> Iterator[str]:
+    """What users should know of a video that is stored."""
+    if found.timing.remark:
+        yield found.timing.remark
+    if found.coding.colour.full_range:
+        yield (
+            "its colours have the full range, which YBR_PARTIAL_420 does not say; "
+            "viewers that do not read the video's own header show them too harsh"
+        )
+    damaged = found.structure.damaged + found.pictures.interrupted
+    if damaged:
+        yield f"it was damaged before it came here: {damaged:,} of its pieces are missing or marked as wrong"
+    if any(sound.channels > 2 for sound in found.sounds):
+        yield "its sound has more than two channels; the object describes it as stereo"
+    if found.others:
+        yield f"it also has {found.others} tracks of text or data, which go into the object with it"
+
+
+@contextmanager
+def _damage_in_words(source: Source) -> Iterator[None]:
+    """Makes a `Reject` of what is missing or damaged."""
+    try:
+        yield
+    except Incomplete as error:
+        raise Reject(f"{source.path} is not whole: {error}. {_AGAIN}") from error
+    except Malformed as error:
+        raise Reject(f"{source.path} is damaged or not what it seems: {error}. {_AGAIN}") from error
+
+
+@contextmanager
+def _refusing(source: Source, coding: Coding, container: Container) -> Iterator[None]:
+    """Makes a `Reject` of what no transfer syntax permits."""
+    try:
+        yield
+    except Unsuitable as error:
+        what = f"{coding.title} of {coding.width}x{coding.height} in {container.title}"
+        raise _refusal(source, what, error) from error
+
+
+def _refusal(source: Source, what: str, error: Unsuitable) -> Reject:
+    """A refusal that says what the file holds, why it is not stored, and what would help."""
+    return Reject(f"{source.path} holds {what}: {error}. {_remedy(source, error.remedy)}")
+
+
+def _remedy(source: Source, remedy: str) -> str:
+    """A remedy with the names of this file in it."""
+    return remedy.format(file=shlex.quote(str(source.path)), stem=shlex.quote(source.path.stem))

@@ -1,0 +1,201 @@
+"""The coded pictures of a video: found by libav (PyAV), counted by their own headers, never decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from itertools import chain, takewhile
+from typing import TYPE_CHECKING, BinaryIO
+
+from gateway.formats import h264, hevc, mpeg2
+from gateway.formats.bits import Incomplete, Malformed, units_after_start_codes, units_with_lengths
+from gateway.formats.video_coding import Coding, FrameCounter
+from gateway.formats.video_timing import Timeline, Timing
+
+if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+_OPTIONS = {
+    # Every coded picture counts, also those that an edit list leaves out.
+    "ignore_editlist": "1",
+    "advanced_editlist": "0",
+    # No decoder is opened but that of AAC, which tells its rate in no other way in transport streams.
+    "codec_whitelist": "aac,aac_latm",
+}
+_GENERATE_STAMPS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets: it would hold packets back in search of stamps
+_READ = 64 * 1024
+_HEADERS_WITHIN = 500  # packets in which the first sequence header must come
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How the units of one coding are read.
+
+    `configuration` takes apart what MP4 has beside the samples; it is None where samples are separated by
+    start codes in every container. `sequences` finds sequence headers, `is_picture` tells where they end,
+    and `obstacle` says what else in them keeps pictures from being shown one by one.
+    """
+
+    configuration: Callable[[bytes], tuple[int, list[bytes]]] | None
+    sequences: Callable[[Iterable[bytes]], Iterator[Coding]]
+    is_picture: Callable[[bytes], bool]
+    obstacle: Callable[[bytes], str | None]
+
+
+_MPEG = Codec(None, mpeg2.sequences, mpeg2.is_picture, mpeg2.obstacle)
+CODECS = {
+    "h264": Codec(h264.configuration, h264.sequences, h264.is_picture, h264.obstacle),
+    "hevc": Codec(hevc.configuration, hevc.sequences, hevc.is_picture, hevc.obstacle),
+    "mpeg2video": _MPEG,
+    "mpeg1video": _MPEG,
+}
+"""The codings whose headers are read, by libav's names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The pictures of a whole file.
+
+    `packets` are those of the container, `size` their bytes without it. `timing` is None where nothing
+    says how long frames are shown. `interrupted` counts pictures before which something is missing.
+    """
+
+    frames: int
+    packets: int
+    size: int
+    timing: Timing | None
+    interrupted: int
+
+
+@contextmanager
+def demuxing(file: BinaryIO, demuxer: str) -> Iterator[InputContainer]:
+    """The container in a file, opened by one of libav's demuxers; its faults are `Malformed`."""
+    import av
+
+    file.seek(0)
+    try:
+        with av.open(
+            file,
+            "r",
+            format=demuxer,
+            container_options=_OPTIONS,
+            buffer_size=_READ,
+            metadata_errors="replace",
+        ) as container:
+            container.flags &= ~_GENERATE_STAMPS
+            yield container
+    except av.FFmpegError as error:
+        raise Malformed(f"it cannot be taken apart ({error.strerror})") from error
+
+
+def codec_name(stream: Stream) -> str:
+    """libav's name of what a stream is coded with; empty if it knows none."""
+    context = stream.codec_context
+    return context.codec.canonical_name if context else ""
+
+
+def only(container: InputContainer, wanted: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """The packets of one stream; those of the others are passed over unread."""
+    from av.stream import Discard
+
+    for stream in container.streams:
+        if stream.index != wanted.index:
+            stream.discard = Discard.all
+    return (packet for packet in container.demux(wanted) if packet.size)
+
+
+class PictureReader:
+    """Reads the pictures of a stream: first what they are like, then all of them."""
+
+    def __init__(
+        self, packets: Iterator[Packet[VideoStream]], stream: VideoStream, codec: Codec, *, in_mp4: bool
+    ) -> None:
+        """Finds the first sequence header, in `stream` or in the first of its packets; raises `Malformed`."""
+        self._codec = codec
+        self._tick = Fraction(stream.time_base) if stream.time_base else Fraction(1, 90_000)
+        self._split: Callable[[bytes], Iterator[bytes]] = units_after_start_codes
+        self._packets = packets
+        headers = stream.codec_context.extradata or b""
+        if in_mp4 and codec.configuration:
+            length, units = codec.configuration(headers)
+            self._split = partial(units_with_lengths, size=length)
+            found = [*codec.sequences(units)]
+        else:
+            found = [*codec.sequences(units_after_start_codes(headers))]
+        self.coding = self._same(found) if found else self._first()
+
+    def read(self) -> Pictures:
+        """Reads all packets.
+
+        Raises `Incomplete` where the last picture is cut, and `Malformed` where pictures are damaged or
+        their coding changes.
+        """
+        counter, timeline = self.coding.counter(), Timeline(self._tick)
+        frames = packets = size = interrupted = 0
+        last: Packet[VideoStream] | None = None
+        for packet in self._packets:
+            data = bytes(packet)
+            size += len(data)
+            packets += 1
+            interrupted += packet.is_corrupt
+            begun = counter.begun(self._split(data))
+            for number in range(begun):
+                timeline.add(packet.pts if number == 0 else None)
+            frames += begun
+            if packet.is_keyframe:
+                self._check(data)
+            last = packet
+        if last is None or not frames:
+            raise Incomplete("no picture is in it")
+        if last.is_corrupt:
+            raise Incomplete("its last picture is cut")
+        return Pictures(frames, packets, size, self._timing(counter, timeline, last), interrupted)
+
+    def obstacle(self) -> str | None:
+        """What the headers before the first picture say against showing pictures as they are coded."""
+        first = next(self._packets, None)
+        if first is None:
+            return None
+        self._packets = chain([first], self._packets)
+        found = (self._codec.obstacle(unit) for unit in self._headers(bytes(first)))
+        return next((text for text in found if text), None)
+
+    def _timing(self, counter: FrameCounter, timeline: Timeline, last: Packet[VideoStream]) -> Timing | None:
+        """How long frames are shown, by the stream itself or by its time stamps."""
+        if counter.shown and self.coding.rate:
+            return timeline.constant(self.coding.rate, counter.shown)
+        return timeline.timing(self.coding.rate, last.duration)
+
+    def _first(self) -> Coding:
+        """The first sequence header among the packets, which stay to be read."""
+        passed = []
+        found: list[Coding] = []
+        for packet in self._packets:
+            passed.append(packet)
+            found = [*self._codec.sequences(self._headers(bytes(packet)))]
+            if found or len(passed) == _HEADERS_WITHIN:
+                break
+        self._packets = chain(passed, self._packets)
+        if not found:
+            raise Malformed("no header says what its pictures are like")
+        return self._same(found)
+
+    def _headers(self, data: bytes) -> Iterator[bytes]:
+        """The units of a packet before its first picture."""
+        return takewhile(lambda unit: not self._codec.is_picture(unit), self._split(data))
+
+    def _check(self, data: bytes) -> None:
+        """Compares the sequence headers before a picture with the first one."""
+        self._same([self.coding, *self._codec.sequences(self._headers(data))])
+
+    def _same(self, found: list[Coding]) -> Coding:
+        """The one coding that all sequence headers describe."""
+        if any(coding != found[0] for coding in found):
+            raise Malformed("its pictures change their size or coding on the way")
+        return found[0]

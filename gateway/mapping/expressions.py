@@ -1,0 +1,385 @@
+"""Text with expressions in it: `{{ path.mrn | upper }}`.
+
+The language is Jinja2's for expressions, in a sandbox that leaves nothing to call: no statements, no
+functions, no methods, filters from a list of our own (`filters.py`), and bounded arithmetic. Names that
+do not exist are found when a file is loaded, with where they stand; what can fail later is only what
+depends on the file at hand, and it fails as a ValueError in words.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, time
+from functools import cache
+from numbers import Real
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
+from jinja2.environment import TemplateExpression
+from jinja2.exceptions import SecurityError
+from jinja2.parser import Parser
+from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+from gateway.mapping.filters import FILTERS, LIMIT, REMARKS, Kept, concatenate
+from gateway.mapping.nodes import Fault, Place, Text
+
+Facts = Mapping[str, Mapping[str, Any]]
+"""What is known of a file, by source: `facts["exif"]["make"]`."""
+
+LARGEST = 2**63
+TOKENS = 400
+"""Words and signs in one expression, which bound how deep it nests."""
+
+_LEXEME = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\}\}|[{}]|[^'"{}]+|.""", re.DOTALL)
+_MARK = re.compile(r"\{\{|\{%|\{#")
+_PLAIN = (
+    nodes.Add, nodes.And, nodes.Assign, nodes.Compare, nodes.Concat, nodes.CondExpr, nodes.Const,
+    nodes.Div, nodes.Filter, nodes.FloorDiv, nodes.Getattr, nodes.Getitem, nodes.List, nodes.Mod,
+    nodes.Mul, nodes.Name, nodes.Neg, nodes.Not, nodes.Operand, nodes.Or, nodes.Pos, nodes.Pow,
+    nodes.Slice, nodes.Sub, nodes.Template, nodes.Test, nodes.Tuple,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A source that an expression names, or a fact of it; and where that stands. The first comes with each second."""
+
+    source: str
+    name: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """What stands between `{{` and `}}`, ready to be evaluated."""
+
+    evaluate: Callable[..., Any]
+    uses: tuple[Use, ...]
+    code: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What became of a text. `said` is None where there is no expression in it, else whether any of
+    them came to something, or is kept though it did not."""
+
+    text: str
+    said: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text with expressions in it."""
+
+    parts: tuple[str | Expression, ...]
+
+    @property
+    def literal(self) -> str | None:
+        """The text, if there is no expression in it."""
+        if any(isinstance(part, Expression) for part in self.parts):
+            return None
+        return "".join(map(str, self.parts))
+
+    @property
+    def expressions(self) -> Iterator[Expression]:
+        """All expressions, in order."""
+        return (part for part in self.parts if isinstance(part, Expression))
+
+    def split(self, separator: str, at_most: int = -1) -> list[Template]:
+        """The templates between the separators in the text itself; results of expressions are never split."""
+        found: list[list[str | Expression]] = [[]]
+        for part in self.parts:
+            if isinstance(part, Expression):
+                found[-1].append(part)
+                continue
+            left = -1 if at_most < 0 else at_most - len(found) + 1
+            first, *others = part.split(separator, left)
+            found[-1].append(first)
+            found.extend([other] for other in others)
+        return [Template(tuple(part for part in parts if part != "")) for parts in found]
+
+    def render(self, facts: Facts, remarks: list[str]) -> Rendered:
+        """The text with the facts in it. Remarks of filters are added to the list.
+
+        Raises ValueError that says which expression failed, where and why.
+        """
+        said: bool | None = None
+        texts = []
+        for part in self.parts:
+            if isinstance(part, Expression):
+                text = _result(part, facts, remarks)
+                said = bool(said) or isinstance(text, Kept) or text != ""
+                texts.append(text)
+            else:
+                texts.append(part)
+        text = "".join(texts)
+        if len(text) > LIMIT and said is not None:
+            raise ValueError(f"the text would have {len(text):,} characters; at most {LIMIT:,} are possible")
+        return Rendered(text, said)
+
+
+def literal(text: str) -> Template:
+    """Text that has no expressions, whatever it looks like."""
+    return Template((text,) if text else ())
+
+
+def parse(text: Text, faults: list[Fault]) -> Template:
+    """The template in a scalar. What is wrong with it is added to the faults."""
+    return Template(tuple(_parts(text, text.text or "", faults)))
+
+
+def check(
+    expressions: Iterable[Expression], known: Mapping[str, Iterable[str] | None], faults: list[Fault]
+) -> None:
+    """Adds a fault for every name that is not among the known sources and their facts.
+
+    A source whose facts are None may have any, since what is said about it is faulty itself.
+    """
+    for use in (use for expression in expressions for use in expression.uses):
+        if use.source not in known:
+            if use.name is None:
+                message = f"there is no {use.source!r} here{instead(use.source, known)}"
+                faults.append(Fault(use.place, message))
+        elif use.name is not None and (names := known[use.source]) is not None and use.name not in names:
+            faults.append(Fault(use.place, f"{use.source} has no {use.name!r}{instead(use.name, names)}"))
+
+
+def instead(name: str, names: Iterable[str]) -> str:
+    """The end of a sentence about a name that does not exist: what was meant, or what there is."""
+    there = sorted(names)
+    near = difflib.get_close_matches(name, there, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; there is {', '.join(there)}" if there else ""
+
+
+def _parts(text: Text, whole: str, faults: list[Fault]) -> Iterator[str | Expression]:
+    position = 0
+    while (mark := _MARK.search(whole, position)) is not None:
+        if mark.start() > position:
+            yield whole[position : mark.start()]
+        if mark[0] != "{{":
+            faults.append(Fault(text.at(mark.start()), _OTHERS[mark[0]]))
+            return
+        end = _end(whole, mark.end())
+        if end is None:
+            faults.append(Fault(text.at(mark.start()), "the {{ that begins here has no }} behind it"))
+            return
+        code = whole[mark.end() : end]
+        try:
+            yield _compile(code, text, mark.end(), faults)
+        except ValueError as error:
+            faults.append(Fault(text.at(mark.start()), f"{error}, in {{{{{code}}}}}"))
+        position = end + 2
+    if position < len(whole):
+        yield whole[position:]
+
+
+_OTHERS = {
+    "{%": "statements ({% %}) are not possible: write {{ 'L' if path.eye == '1' else 'R' }}",
+    "{#": "comments in a text ({# #}) are not possible: write a comment behind a # outside of it",
+}
+
+
+def _end(whole: str, start: int) -> int | None:
+    """Where the `}}` stands that closes the expression beginning at `start`; texts in it may have braces."""
+    depth = 0
+    for lexeme in _LEXEME.finditer(whole, start):
+        if lexeme[0] == "}}" and depth < 1:
+            return lexeme.start()
+        depth += {"{": 1, "}": -1, "}}": -2}.get(lexeme[0], 0)
+    return None
+
+
+def _compile(code: str, text: Text, start: int, faults: list[Fault]) -> Expression:
+    """The expression in `code`, which begins at `start` of the text. Raises ValueError if it is none."""
+    try:
+        tree = _parsed(code)
+        problems = list(_problems(tree))
+        evaluate = _nothing if problems else _evaluator(tree)
+        uses = dict.fromkeys(_uses(tree))
+    except (RecursionError, MemoryError):
+        raise ValueError("the expression nests too deeply") from None
+    faults += [Fault(_place(name, r"\|?\s*", code, text, start), why) for name, why in problems]
+    used = tuple(
+        Use(source, name, _place(name or source, rf"\b{source}\W+" if name else "", code, text, start))
+        for source, name in uses
+    )
+    return Expression(evaluate, used, code.strip(), text.at(start - 2))
+
+
+def _place(name: str, before: str, code: str, text: Text, start: int) -> Place:
+    """Where a name stands, behind what `before` matches; else where the expression begins."""
+    found = re.search(rf"{before}(\b{re.escape(name)}\b)", code) if name else None
+    return text.at(start + found.start(1) if found else start - 2)
+
+
+def _parsed(code: str) -> nodes.Template:
+    """The syntax tree of an expression, which assigns its value to `result`. Raises ValueError in words."""
+    if not code.strip():
+        raise ValueError("there is nothing between {{ and }}")
+    if len(code) > LIMIT:
+        raise ValueError(f"the expression has more than {LIMIT:,} characters")
+    if code[0] in "-+":
+        raise ValueError(f"{{{{{code[0]} is not possible: write a space behind {{{{")
+    try:
+        environment = _environment()
+        if sum(1 for _ in environment.lexer.tokenize(code, state="variable")) > TOKENS:
+            raise ValueError("the expression is too long: put parts of it into attributes of their own")
+        parser = Parser(environment, code, state="variable")
+        expression = parser.parse_expression()
+        if not parser.stream.eos:
+            raise ValueError(f"{str(parser.stream.current.value)!r} is not expected here")
+    except TemplateSyntaxError as error:
+        message = error.message or "this is not an expression"
+        unclosed = message.startswith(("unexpected char \"'\"", "unexpected char '\"'"))
+        raise ValueError("a quote is not closed" if unclosed else message) from None
+    except TemplateError as error:
+        raise ValueError(f"this is not an expression: {error}") from None
+    return nodes.Template([nodes.Assign(nodes.Name("result", "store"), expression, lineno=1)], lineno=1)
+
+
+def _problems(tree: nodes.Template) -> Iterator[tuple[str, str]]:
+    """What of an expression is Jinja2's language but not ours: a name to look for, and why not."""
+    for node in tree.find_all(nodes.Node):
+        if isinstance(node, nodes.Call):
+            yield "", "nothing can be called: use a filter, as in {{ path.side | upper }}"
+        elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
+            yield node.name, f"there is no filter {node.name!r}{instead(node.name, FILTERS)}"
+        elif isinstance(node, nodes.Test) and node.name not in _TESTS:
+            yield node.name, f"there is no test {node.name!r}{instead(node.name, _TESTS)}"
+        elif not isinstance(node, _PLAIN):
+            yield "", f"{type(node).__name__.lower()} is not possible in an expression"
+
+
+def _uses(tree: nodes.Template) -> Iterator[tuple[str, str | None]]:
+    """The facts that an expression names, as source and name."""
+    for name in tree.find_all(nodes.Name):
+        if name.ctx == "load":
+            yield name.name, None
+    for attribute in tree.find_all(nodes.Getattr):
+        if isinstance(attribute.node, nodes.Name):
+            yield attribute.node.name, attribute.attr
+    for item in tree.find_all(nodes.Getitem):
+        if isinstance(item.node, nodes.Name) and isinstance(item.arg, nodes.Const):
+            yield item.node.name, str(item.arg.value)
+
+
+def _evaluator(tree: nodes.Template) -> Callable[..., Any]:
+    """The function that evaluates an expression with the facts that it is given."""
+    environment = _environment()
+    tree = _Rewriter().visit(tree)
+    tree.set_environment(environment)
+    try:
+        return TemplateExpression(environment.from_string(tree), False)
+    except (TemplateError, SyntaxError) as error:
+        raise ValueError(f"this is not an expression: {error}") from None
+
+
+def _nothing(_: Facts) -> None:
+    """What an expression with a problem comes to; nobody asks, since faults end the loading."""
+
+
+@cache
+def _environment() -> _Sandbox:
+    """The sandbox, which keeps nothing between expressions."""
+    return _Sandbox()
+
+
+class _Rewriter(NodeTransformer):
+    """Gives `~` to a function of ours, for which None is nothing, as everywhere else."""
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        self.generic_visit(node)
+        return nodes.Filter(nodes.List(node.nodes), "~", [], [], None, None, lineno=node.lineno)
+
+
+_TESTS: Mapping[str, Callable[..., bool]] = {
+    "defined": lambda value: not isinstance(value, Undefined),
+    "none": lambda value: value is None,
+}
+
+
+class _Sandbox(SandboxedEnvironment):
+    """Jinja2 with nothing in it but facts, our filters and bounded arithmetic."""
+
+    intercepted_binops = frozenset(("*", "**", "%"))
+
+    def __init__(self) -> None:
+        # folding constants would evaluate while a file is being loaded, before any bound applies
+        super().__init__(undefined=StrictUndefined, optimized=False, cache_size=0)
+        self.globals.clear()
+        self.filters = {**FILTERS, "~": concatenate}
+        self.tests = dict(_TESTS)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        for side in (left, right):
+            if not isinstance(side, Real):
+                raise SecurityError(f"{operator} is for numbers, and {_kind(side)} is none")
+        if operator == "**" and (abs(right) > 64 or abs(left) > 1024):
+            raise SecurityError("** is for small numbers")
+        result = super().call_binop(context, operator, left, right)
+        if isinstance(result, complex) or abs(result) > LARGEST:
+            raise SecurityError(f"the result of {operator} is too large")
+        return result
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, Mapping):
+            if isinstance(argument, str) and argument in obj:
+                return obj[argument]
+            return self.undefined(
+                f"there is no {argument!r}{instead(str(argument), obj)}", name=str(argument)
+            )
+        if isinstance(obj, str | list | tuple) and isinstance(argument, int | slice):
+            try:
+                return obj[argument]
+            except (IndexError, ValueError, TypeError) as error:
+                return self.undefined(f"{_kind(obj)} has no such part: {error}")
+        return self.undefined(f"{_kind(obj)} has nothing called {argument!r}")
+
+
+def _kind(value: Any) -> str:
+    """What a value is called in messages."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return "a source of facts"
+    return {"str": "text", "int": "a number", "float": "a number"}.get(
+        type(value).__name__, type(value).__name__
+    )
+
+
+def _result(expression: Expression, facts: Facts, remarks: list[str]) -> str:
+    """The text that an expression results in; a `Kept` where it says so itself."""
+    try:
+        value = expression.evaluate({**facts, REMARKS: remarks})
+        text = _as_text(value)
+    except Exception as error:  # whatever an expression can do wrong is about its value, never about us
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{{{{ {expression.code} }}}} fails: {reason}") from error
+    if len(text) > LIMIT:
+        raise ValueError(f"{{{{ {expression.code} }}}} results in more than {LIMIT:,} characters")
+    return text
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str | Real):
+        return value if isinstance(value, str) else str(value)
+    if isinstance(value, date | time):
+        raise ValueError(
+            "this is a date: say how to write it, with | dicom_date, | dicom_time or | dicom_datetime"
+        )
+    if isinstance(value, Undefined):
+        return str(value)  # nothing for an `if` without `else`; for all else this raises what does not exist
+    raise ValueError(f"the result is {_kind(value)} and not a value")

@@ -1,0 +1,324 @@
+"""Storing over HTTP. The only module that speaks HTTP as a client.
+
+What is decided about each instance is decided in `delivery`; here a request goes out, and what comes
+back is an answer, or one of the ways in which there is none.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from types import TracebackType
+
+import httpx
+
+from gateway import __version__
+from gateway.config import Destination, Form
+from gateway.errors import Fatal, Refused, Retry, Unreachable
+from gateway.model import Instance, Outcome
+from gateway.stow import address, answer, codes, lookup, tls, trouble
+from gateway.stow.answer import Answer
+from gateway.stow.auth import Authorization
+from gateway.stow.codes import Step
+from gateway.stow.delivery import Delivery, Lost, Memory
+from gateway.stow.lookup import Found, Presence
+from gateway.stow.patience import Patience
+from gateway.stow.request import Request
+from gateway.stream import Stream
+
+LONGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes of an answer that are read; what is longer is none that we could have asked for."""
+
+IDLE = 0.9
+"""Seconds that an unused connection is kept: some archives close theirs after one."""
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+Headers = list[tuple[bytes, bytes]]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class Client:
+    """A destination, and the connections to it; one is shared by all threads that send there.
+
+    `on_progress` is told how many more bytes are on their way; a negative number takes back those of
+    an attempt that failed. `transport`, `clock`, `sleep` and `random` take the place of the network and
+    of time. Raises `Fatal` for an address, header, certificate or proxy that cannot be used.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        on_progress: Callable[[int], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self._destination = destination
+        self._address = address.parse(destination.url)
+        self._authorization = Authorization(destination.credentials)
+        self._on_progress = on_progress or (lambda _: None)
+        self._stopped = threading.Event()
+        self._clock = clock
+        self._sleep = sleep or self._stopped.wait
+        self._random = random
+        self._memory = Memory()
+        _check_headers(destination.headers)
+        self._http = self._open(transport)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.shown})"
+
+    @property
+    def shown(self) -> str:
+        """The address that is posted to, for people."""
+        return self._address.shown
+
+    def close(self) -> None:
+        """Give the connections up."""
+        self._http.close()
+
+    def stop(self) -> None:
+        """End all sending soon: bodies break off, nothing new goes out, nobody waits to try again."""
+        self._stopped.set()
+
+    def store(self, instances: Sequence[Instance]) -> list[Outcome]:
+        """Store instances; one outcome each, in order.
+
+        What the archive is in no state to take within `retry_for` seconds ends as `retry`, what may be
+        stored but cannot be looked up as `unknown`. Raises `Refused` when the archive does not let us
+        in and `Unreachable` when it cannot be reached; the error's `outcomes` say what is known of each
+        instance by then.
+        """
+        delivery = Delivery(self, self._destination, self._memory, self._patience())
+        return delivery.run(instances)
+
+    def existing(self, instance: Instance) -> bool:
+        """Whether the archive has this instance already.
+
+        Raises `Refused` when it does not let us search, `Unreachable` when it does not answer.
+        """
+        patience = self._patience()
+        while True:
+            try:
+                found = self.find(instance, patience)
+            except Lost:
+                found = None
+            if found and found.presence is not Presence.UNCLEAR:
+                return found.presence is Presence.THERE
+            if found and found.status == 404:  # some archives say so of a study that they do not have
+                return False
+            if found:
+                raise Refused(
+                    f"{self._address.root}: it cannot be told what the archive has already, because "
+                    f"{found.words}. Leave out --skip-existing"
+                )
+            if not patience.wait():
+                raise Unreachable(f"{self._address.root}: the archive does not answer searches")
+
+    # What a delivery needs
+
+    def post(self, request: Request, patience: Patience) -> Answer:
+        """Send a store request; see `delivery.Wire`."""
+        headers = {"Content-Type": request.content_type}
+        if not self._destination.chunked:
+            headers["Content-Length"] = str(request.body.length)
+        reply = self._exchange("POST", self._address.store, headers, patience, request.body)
+        return answer.parse(reply.status, reply.headers, reply.body)
+
+    def find(self, instance: Instance, patience: Patience) -> Found | None:
+        """Search for an instance in its study and then everywhere; see `delivery.Wire`."""
+        found: Found | None = None
+        for study in (instance.study_instance_uid, None):
+            url = self._address.search(study, instance.sop_instance_uid)
+            reply = self._exchange("GET", url, {"Accept": Form.JSON.media_type}, patience)
+            if reply.status >= 300 and codes.status(reply.status).step in {Step.LATER, Step.LATER_TWICE}:
+                return None
+            found = lookup.read(reply.status, reply.body, instance)
+            if found.presence is not Presence.UNCLEAR:
+                break
+        return found
+
+    # HTTP
+
+    def _patience(self) -> Patience:
+        budget = 0.0 if self._memory.tired else self._destination.retry_for
+        return Patience(budget, clock=self._clock, sleep=self._sleep, random=self._random)
+
+    def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        patience: Patience,
+        body: Stream | None = None,
+    ) -> _Reply:
+        """One request and its answer. Connecting, and a token that is refused, are tried again here."""
+        renewed = repeated = False
+        while True:
+            authorization = self._authorization.header()
+            began = self._clock()
+            try:
+                reply = self._talk(method, url, self._headers(headers, authorization), patience, body)
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+                self._refuse_if_lasting(error)
+                if trouble.is_unknown_host(error) or not patience.wait(since=began):
+                    raise Unreachable(
+                        f"{self.shown} cannot be reached: {trouble.reason(error)}. "
+                        "Check the address, and whether the archive is running"
+                    ) from error
+            except httpx.TimeoutException as error:
+                raise Lost(f"The archive was silent for {self._destination.timeout:g} seconds") from error
+            except httpx.RequestError as error:
+                self._refuse_if_lasting(error)
+                if body or repeated:
+                    raise Lost(
+                        "The archive closed the connection without a complete answer", hung_up=True
+                    ) from error
+                repeated = True  # a question may be asked twice
+            else:
+                if reply.status != 401 or renewed or not self._authorization.renew(authorization):
+                    return reply
+                renewed = True
+
+    def _talk(
+        self, method: str, url: str, headers: Headers, patience: Patience, body: Stream | None
+    ) -> _Reply:
+        outgoing = _Outgoing(body, self._on_progress, self._stopped) if body else None
+        timeout = self._destination.timeout
+        request = self._http.build_request(
+            method,
+            url,
+            headers=headers,
+            content=outgoing,
+            timeout=httpx.Timeout(timeout, connect=self._connect_timeout(patience), pool=None),
+        )
+        try:
+            with closing(self._http.send(request, stream=True)) as response:
+                reply = _Reply(response.status_code, response.headers, _bounded(response.iter_bytes()))
+        except BaseException:
+            if outgoing:
+                outgoing.take_back()
+            raise
+        _log.debug("%s %s: %d", method, self._address.host, reply.status)
+        if outgoing and reply.status >= 300 and codes.status(reply.status).step is not Step.FAIL:
+            outgoing.take_back()
+        return reply
+
+    def _connect_timeout(self, patience: Patience) -> float:
+        """What is left of the time for trying again, but at least a second."""
+        longest = self._destination.connect_timeout
+        return longest if patience.left is None else min(longest, max(1.0, patience.left))
+
+    def _refuse_if_lasting(self, error: httpx.RequestError) -> None:
+        if isinstance(error, httpx.ProxyError) and re.match("40[37]", str(error)):
+            raise Refused(f"{self.shown}: the proxy does not let us through ({error})") from error
+        if why := trouble.lasting(error):
+            raise Refused(f"{self.shown}: {why}") from error
+
+    def _headers(self, needed: Mapping[str, str], authorization: str | None) -> Headers:
+        """The headers of a request: the user's own take the place of ours, but not of what is needed."""
+        ours = {"User-Agent": f"stow-gateway/{__version__}", "Accept": self._destination.accept.media_type}
+        if authorization:
+            ours["Authorization"] = authorization
+        own = [(name, value) for name, value in self._destination.headers if name.title() not in needed]
+        replaced = {name.title() for name, _ in own} | needed.keys()
+        pairs = [*needed.items(), *own, *((n, v) for n, v in ours.items() if n not in replaced)]
+        return [(name.encode("ascii"), value.strip().encode("utf-8")) for name, value in pairs]
+
+    def _open(self, transport: httpx.BaseTransport | None) -> httpx.Client:
+        """The connections; proxies are taken from the environment, but not for this machine."""
+        jobs = self._destination.jobs
+        try:
+            httpx.URL(self._address.store)
+            return httpx.Client(
+                transport=transport,
+                verify=tls.context(self._destination.tls, httpx.create_ssl_context),
+                trust_env=not self._address.is_loopback,
+                limits=httpx.Limits(
+                    max_connections=None, max_keepalive_connections=jobs, keepalive_expiry=IDLE
+                ),
+                follow_redirects=False,
+            )
+        except httpx.InvalidURL as error:
+            raise Fatal(f"{self.shown} is no address: {error}") from error
+        except (ImportError, ValueError) as error:
+            raise Fatal(
+                "The proxy named in the environment cannot be used: HTTP_PROXY, HTTPS_PROXY or ALL_PROXY "
+                "must be the http:// address of one"
+            ) from error
+
+
+class _Outgoing:
+    """A body on its way: it can be sent again, tells how far it is, and ends when sending is stopped."""
+
+    def __init__(self, body: Stream, on_progress: Callable[[int], None], stopped: threading.Event) -> None:
+        self._body = body
+        self._on_progress = on_progress
+        self._stopped = stopped
+        self._sent = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        chunks = iter(self._body)
+        while chunk := self._next(chunks):
+            yield chunk
+            self._sent += len(chunk)
+            self._on_progress(len(chunk))
+
+    def take_back(self) -> None:
+        """What was sent will be sent again, or never."""
+        self._on_progress(-self._sent)
+        self._sent = 0
+
+    def _next(self, chunks: Iterator[bytes]) -> bytes | None:
+        if self._stopped.is_set():
+            raise Retry("Sending was stopped before this was sent")
+        try:
+            return next(chunks, None)
+        except OSError as error:
+            name = error.filename or "A source file"
+            raise Retry(f"{name} could not be read to its end: {error.strerror or error}") from error
+
+
+def _bounded(chunks: Iterator[bytes]) -> bytes:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > LONGEST_ANSWER:
+            break
+    return bytes(body[:LONGEST_ANSWER])
+
+
+def _check_headers(headers: Sequence[tuple[str, str]]) -> None:
+    """Refuse headers that HTTP cannot carry; values are not shown, because they may be secret."""
+    for name, value in headers:
+        if not _HEADER_NAME.fullmatch(name):
+            raise Fatal(f"{name!r} is no name of a header: write NAME:VALUE")
+        if any(character < " " and character != "\t" for character in value.strip()) or "\x7f" in value:
+            raise Fatal(f"The value of the header {name} has control characters in it")
+        if name.lower() in ("content-length", "transfer-encoding"):
+            raise Fatal(f"The header {name} cannot be given: it follows from what is sent")

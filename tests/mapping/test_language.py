@@ -1,0 +1,201 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import Fatal
+from gateway.mapping.language import Mapping, available, load, load_template, own
+
+GOOD = """\
+template: vl-photographic
+sources:
+  path: {name: '(?P<mrn>\\d+)\\.jpg'}
+identity:
+  study: '{{ path.mrn }}'
+attributes:
+  PatientID: '{{ path.mrn }}'
+"""
+
+LINES = st.sampled_from(
+    ["template: x", "template: secondary-capture", "extends: m.yaml", "extends: photo", "sources:", "  path: {name: '(?P<a>.)'}"]
+    + ["identity: {study: '{{ path.a }}'}", "attributes:", "  PatientID: '{{ path.a | upper }}'", "  00100010: {{ a }}"]
+    + ["  AnatomicRegionSequence: SCT:1:x", "  - a", "  ReferencedImageSequence[1]: {A: b}", "\tx: y", "  X.Y[0].Z: 'a", "''", "a: b: c"]
+)
+
+
+def write(folder: Path, text: str, name: str = "site.yaml") -> str:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+def complaints(folder: Path, text: str) -> list[str]:
+    name = write(folder, text)
+    with pytest.raises(Fatal) as raised:
+        load(name)
+    return [line.removeprefix(f"{name}:") for line in str(raised.value).splitlines()]
+
+
+def test_a_mapping_is_read(tmp_path: Path) -> None:
+    mapping = load(write(tmp_path, GOOD))
+    assert (mapping.name, mapping.template) == ("site", "vl-photographic")
+    assert [part for part, _ in mapping.patterns] == ["name"]
+    assert mapping.study is not None
+    assert mapping.series is None
+    assert [each.name for level in mapping.levels for each in level] == ["PatientID"]
+    assert mapping.levels[0][0].origin == f"{tmp_path}/site.yaml:7"
+
+
+def test_everything_in_a_mapping_is_optional(tmp_path: Path) -> None:
+    name = write(tmp_path, "template: null\nextends:\nsources: ~\nidentity:\nattributes:\n")
+    assert load(name) == Mapping("site", Path(name), levels=((),))
+
+
+@pytest.mark.parametrize("name", available("mappings"))
+def test_every_mapping_of_ours_is_right(name: str) -> None:
+    assert load(name).name == name
+
+
+@pytest.mark.parametrize("name", available("templates"))
+def test_every_template_of_ours_is_right(name: str) -> None:
+    assert load_template(name).sop_class_uid.startswith("1.2.840.10008.5.1.4.1.1.")
+
+
+def test_ours_are_found_beside_the_package() -> None:
+    assert (own("templates") / "common.yaml").is_file()
+    assert "common" not in available("templates")
+
+
+def test_a_mapping_that_extends_another_overrides_its_parts(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, "base.yaml")
+    mapping = load(
+        write(
+            tmp_path,
+            "extends: base.yaml\nidentity: {series: 'one'}\nattributes:\n  PatientSex: O\n  PatientComments: '{{ path.mrn }}'\n",
+        )
+    )
+    assert mapping.template == "vl-photographic"
+    assert mapping.study is not None
+    assert mapping.series is not None
+    assert [[each.name for each in level] for level in mapping.levels] == [["PatientID"], ["PatientSex", "PatientComments"]]
+
+
+def test_one_pattern_overrides_another_and_both_files_are_checked(tmp_path: Path) -> None:
+    base = write(tmp_path, GOOD, "base.yaml")
+    name = write(tmp_path, "extends: base.yaml\nsources: {path: {folder: '(?P<ward>.*)'}}\n")
+    with pytest.raises(Fatal) as raised:
+        load(name)
+    assert str(raised.value).splitlines() == [
+        f"{base}:5:19: path has no 'mrn'; there is ward",
+        f"{base}:7:23: path has no 'mrn'; there is ward",
+    ]
+
+
+def test_going_round_in_a_circle_is_a_fault(tmp_path: Path) -> None:
+    write(tmp_path, "extends: site.yaml\n", "base.yaml")
+    with pytest.raises(Fatal, match=r"base\.yaml:1:10: extends goes round in a circle"):
+        load(write(tmp_path, "extends: base.yaml\n"))
+
+
+def test_what_is_not_there_is_named_with_what_is(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="there is no mapping 'phto': name one of document, photo, or a file that exists"):
+        load("phto")
+    with pytest.raises(Fatal, match="there is no mapping"):
+        load(str(tmp_path / "gone.yaml"))
+    assert complaints(tmp_path, "extends: gone.yaml\ntemplate: gone\n") == [
+        "1:10: there is no mapping 'gone.yaml': name one of document, photo, or a file that exists",
+        "2:11: there is no template 'gone': name one of encapsulated-pdf, secondary-capture, video-photographic, "
+        "vl-photographic, or a file that exists",
+    ]
+
+
+def test_a_template_of_the_users_is_relative_to_the_mapping(tmp_path: Path) -> None:
+    write(tmp_path, "extends: vl-photographic\nattributes: {Manufacturer: ACME}\n", "mine.yaml")
+    mapping = load(write(tmp_path, "template: ./mine.yaml\n"))
+    assert mapping.template is not None
+    template = load_template(mapping.template)
+    assert template.name == "mine"
+    assert template.levels[-1][0].origin == f"template {tmp_path}/mine.yaml:2"
+
+
+def test_a_template_that_names_no_object_is_none(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="the template common does not say which object it is for"):
+        load_template("common")
+    with pytest.raises(Fatal, match=r"t\.yaml:1:1: a template has no 'sources'; there is attributes, extends"):
+        load_template(write(tmp_path, "sources: {}\n", "t.yaml"))
+
+
+# Mistakes that people make: each a document, and the beginnings of the complaints that it gets
+MISTAKES = {
+    "misspelt key": ("atributes:\n  PatientID: x\n", ["1:1: a mapping has no 'atributes'; did you mean attributes?"]),
+    "misspelt keyword": ("attributes:\n  PatientNam: x\n", ["2:3: 'PatientNam' is not an attribute"]),
+    "misspelt tag": ("attributes:\n  0010001: x\n", ["2:3: '0010001' is not an attribute"]),
+    "same attribute by keyword and tag": (
+        "attributes:\n  PatientID: a\n  (0010,0020): b\n",
+        ["3:3: (0010,0020) is PatientID, which stands in line 2 already"],
+    ),
+    "duplicate key": ("attributes:\n  PatientID: a\n  PatientID: b\n", ["3:3: PatientID stands here a second time"]),
+    "wrong date": ("attributes:\n  PatientBirthDate: 1980/01/02\n", ["2:21: PatientBirthDate (DA) cannot be '1980/01/02'"]),
+    "too long": ("attributes:\n  AccessionNumber: 12345678901234567\n", ["2:20: AccessionNumber (SH) cannot be"]),
+    "wrong code": ("attributes:\n  PatientSex: male\n", ["2:15: PatientSex (CS) cannot be 'male'"]),
+    "too many values": ("attributes:\n  PatientID: a\\b\n", ["2:14: PatientID (LO) takes 1 value, not 2"]),
+    "pixels": ("attributes:\n  Rows: '5'\n", ["2:3: Rows follows from the content of the file and cannot be set"]),
+    "character set": ("attributes:\n  SpecificCharacterSet: ISO_IR 100\n", ["2:3: SpecificCharacterSet cannot be set"]),
+    "SOP class": ("attributes:\n  SOPClassUID: 1.2\n", ["2:3: SOPClassUID comes with the object template"]),
+    "unquoted expression": (
+        GOOD.replace("'{{ path.mrn }}'\nattr", "{{ path.mrn }}\nattr"),
+        ["5:10: text that begins with {{ needs quotes round it; write: study: '{{ path.mrn }}'"],
+    ),
+    "undefined name": (GOOD.replace("PatientID: '{{ path.mrn", "PatientID: '{{ path.mnr"), ["7:23: path has no 'mnr'; did"]),
+    "undefined source": ("attributes:\n  PatientID: '{{ row.mrn }}'\n", ["2:18: there is no 'row' here; there is exif"]),
+    "bad pattern": (GOOD.replace("\\d+)", "\\d+"), ["3:17: this is not a regular expression"]),
+    "text for a sequence": (
+        "attributes:\n  AnatomicRegionSequence: Skin\n",
+        ["2:27: AnatomicRegionSequence is a sequence: write a code as SCHEME:VALUE:MEANING"],
+    ),
+    "list for text": (
+        "attributes:\n  ImageType: [ORIGINAL, PRIMARY]\n",
+        ["2:14: ImageType (CS) takes text and not a list; several values are separated by a backslash"],
+    ),
+    "table for text": ("attributes:\n  PatientName: {Alphabetic: x}\n", ["2:16: PatientName (PN) takes text and not a table"]),
+    "path through text": ("attributes:\n  PatientID.PatientName: x\n", ["2:3: PatientID.PatientName: PatientID (LO) is no seq"]),
+    "an item": ("attributes:\n  ReferencedImageSequence[1]: {}\n", ["2:3: ReferencedImageSequence[1] is one item"]),
+    "private": ("attributes:\n  00091001: x\n", ["2:3: (0009,1001) is private"]),
+    "file meta": ("attributes:\n  TransferSyntaxUID: '1.2'\n", ["2:3: (0002,0010) belongs to the File Meta Information"]),
+    "unknown source": ("sources: {table: {file: x}}\n", ["1:11: sources has no 'table'; there is path"]),
+    "unknown key": ("identity: {patient: x}\n", ["1:12: identity has no 'patient'; there is series, study"]),
+    "no table": ("attributes: [a]\nidentity: x\nsources: y\n", ["1:13: attributes is a table", "2:11: identity is a table", "3:10: sour"]),
+    "key that is no text": ("identity: {study: [a]}\nextends: [b]\ntemplate: {a: b}\n", ["1:19: study is one text", "2:10: ext", "3:11: tem"]),
+    "inside an item": (
+        "attributes:\n  RequestAttributesSequence:\n  - StudyInstanceUID: abc\n    Nonsense: '{{ x }\n",
+        ["3:23: StudyInstanceUID (UI) cannot be 'abc'", "4:5: 'Nonsense' is not", "4:15: the quote", "4:16: the {{ that begins here"],
+    ),
+    "no mapping at all": ("- a\n- b\n", ["1:1: a mapping is a table with the keys template, extends, sources"]),
+    "two mistakes on a line": ("attributes:\n  PatientNam: '{{ path.a | uper }}'\n", ["2:3: 'PatientNam'", "2:28: there is no filter 'uper'"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_each_mistake_is_named_where_it_is(name: str, tmp_path: Path) -> None:
+    text, expected = MISTAKES[name]
+    found = complaints(tmp_path, text)
+    assert len(found) == len(expected), found
+    for complaint, beginning in zip(found, expected, strict=True):
+        assert complaint.startswith(beginning)
+
+
+def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
+    text = "templat: x\n" + GOOD + "  PatientSex: male\n  StudyDate: {{ media.captured }}\n  Rows: '1'\n"
+    assert [line.split(":")[0] for line in complaints(tmp_path, text)] == ["1", "9", "10", "11"]
+
+
+@given(lines=st.lists(LINES))
+def test_any_mapping_is_read_or_refused_in_words(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    name = write(folder, "\n".join(lines), "m.yaml")
+    try:
+        load(name)
+    except Fatal as error:
+        for line in str(error).splitlines():
+            assert line.startswith(f"{folder}/m.yaml:") or "mappings/photo.yaml" in line, line

@@ -1,0 +1,61 @@
+"""A STOW-RS server that throws away what it gets and answers by the book; for measuring and for mischief."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+
+class Sink(ThreadingHTTPServer):
+    """Answers 200 to every store without naming an instance, and finds every instance that is asked for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.received: list[int] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Sink
+
+    def do_POST(self) -> None:
+        left = int(self.headers["Content-Length"])
+        self.server.received.append(left)
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self._answer({})
+
+    def do_GET(self) -> None:
+        uid = parse_qs(urlsplit(self.path).query)["SOPInstanceUID"][0]
+        self._answer([{"00080018": {"vr": "UI", "Value": [uid]}}])
+
+    def _answer(self, body: object) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/dicom+json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def sink() -> Iterator[tuple[str, Sink]]:
+    """The base URL of a running sink, and the sink."""
+    server = Sink()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/dicom-web", server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
