@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import Fatal, GatewayError, Pause, Reject, Retry
 from gateway.model import Outcome, Status
+from gateway.version import __version__
 
 if TYPE_CHECKING:  # the stages load when they are used
     from gateway.config import Destination
     from gateway.pipeline import Observer, Work
 
-__version__ = "0.1.0"
-__all__ = ["Fatal", "GatewayError", "Outcome", "Pause", "Reject", "Retry", "Status", "store"]
+__all__ = ["Fatal", "GatewayError", "Outcome", "Pause", "Reject", "Retry", "Status", "__version__", "store"]
 
 
 def store(

@@ -121,7 +121,8 @@ class Probe:
     a bulk data part, without parameters; `transfer_syntax` the UID of the object that carries the
     content. `facts` has a mapping for each source of facts that the format knows (`exif`, `pdf`,
     `video`, `media`), for templates and mappings to name. `captured` is when the picture was taken
-    or the document made: aware when the file says the offset from UTC, else local time.
+    or the document made: aware when the file says the offset from UTC, else local time. `whole` is False
+    for a DICOM file that knows who it is but ends too soon; other files that do are rejected.
     """
 
     source: Source
@@ -135,6 +136,7 @@ class Probe:
     captured: datetime | None = None
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
     dicom: DicomFacts | None = None
+    whole: bool = True
     messages: tuple[str, ...] = ()
 
 

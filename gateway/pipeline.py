@@ -131,12 +131,8 @@ def store(
     yield from prepared.refused
     if observer:
         observer.found(len(prepared.candidates), prepared.size)
-    instances = _instances(prepared, work)
-    with (
-        closing(instances),
-        client or Client(destination, on_progress=observer.sent if observer else None) as archive,
-    ):
-        yield from _send(instances, archive, destination, observer)
+    with client or Client(destination, on_progress=observer.sent if observer else None) as archive:
+        yield from _send(_instances(prepared, work), archive, destination, observer)
 
 
 def render(paths: Iterable[Path], work: Work) -> Iterator[Instance | Outcome]:

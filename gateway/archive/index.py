@@ -1,8 +1,8 @@
 """What the archive holds, in an SQLite file: found by UID, searched by attributes.
 
 The index is a copy of what the Part 10 files say and can be made again from them at any time.
-Every operation opens a connection of its own, so that threads never share one; SQLite's write-ahead
-log lets them read while one writes.
+Every operation has a connection for itself, so that threads never share one; SQLite's write-ahead log
+lets them read while one writes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
@@ -127,6 +127,19 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._idle: list[sqlite3.Connection] = []
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the file; the index opens it again when it is used."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _prepare(self) -> None:
         with self._connect() as database:
             database.execute("PRAGMA journal_mode = WAL")
             if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
@@ -204,9 +217,18 @@ class Index:
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=60, isolation_level=None)) as database:
-            database.execute("PRAGMA synchronous = OFF")  # what a power cut takes is made again from the files
+        """A connection that nobody else has for now; opening one costs more than most uses of it."""
+        try:
+            database = self._idle.pop()
+        except IndexError:
+            database = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
+            database.execute(
+                "PRAGMA synchronous = OFF"
+            )  # what a power cut takes is made again from the files
+        try:
             yield database
+        finally:
+            self._idle.append(database)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

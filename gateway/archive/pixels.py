@@ -18,8 +18,8 @@ from pydicom.uid import UID
 
 from gateway.dicom.frames import frames
 from gateway.dicom.media_types import EXPLICIT_LITTLE, is_native, is_video
-from gateway.dicom.part10 import assembled, element_of, file_meta_of
-from gateway.dicom.reader import Part10, decoded
+from gateway.dicom.part10 import assembled, element_of, encoded, file_meta_of
+from gateway.dicom.reader import Part10
 from gateway.errors import Reject
 from gateway.model import Bulk
 from gateway.stream import FileSlice, Stream
@@ -31,7 +31,8 @@ PIXEL_DATA = 0x7FE00010
 MAX_SAMPLES = 512 * 1024 * 1024
 """Samples of a frame that is decoded in memory."""
 
-_EXTENDED_OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
+_OF_FRAGMENTS = frozenset({0x7FE00001, 0x7FE00002, 0x7FE00003})
+"""Attributes that mean something only to pixel data in fragments (PS3.3 C.7.6.3)."""
 
 
 class NotDecodable(Exception):
@@ -73,21 +74,19 @@ def explicit(read: Part10, folder: Path) -> Stream:
     """
     if read.omitted:
         raise NotDecodable("The object has attributes that are too large to be written anew")
-    dataset = decoded(read.header)
-    bulks = {bulk.tag: bulk for bulk in read.bulks}
-    if not is_native(read.transfer_syntax) and PIXEL_DATA in bulks:
-        bulks[PIXEL_DATA] = _decoded_pixel_data(read, dataset, folder)
-        for tag in _EXTENDED_OFFSET_TABLES:
-            bulks.pop(tag, None)
-            dataset.pop(tag, None)
-    try:
-        values = {tag: element_of(bulk, EXPLICIT_LITTLE, read.path) for tag, bulk in bulks.items()}
-    except Reject as error:
-        raise NotDecodable(str(error)) from error
+    elements: dict[int, bytes | Stream] = {**read.elements}
+    for bulk in read.bulks:
+        if bulk.encapsulated and bulk.tag == PIXEL_DATA:
+            elements |= _decoded_pixel_data(read, folder)
+        elif bulk.tag not in _OF_FRAGMENTS:
+            elements[bulk.tag] = _element(bulk, read.path)
+    if not is_native(read.transfer_syntax):
+        elements = {tag: element for tag, element in elements.items() if tag not in _OF_FRAGMENTS}
+    dataset = read.dataset
     meta = file_meta_of(
         str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), EXPLICIT_LITTLE, read.file_meta
     )
-    return assembled(meta, dataset, values)
+    return assembled(meta, elements)
 
 
 def separate_frames(read: Part10) -> list[Stream]:
@@ -112,17 +111,28 @@ def save(pictures: Sequence[Stream], read: Part10, path: Path) -> list[FileSlice
     return [whole.cut(start, length) for start, length in zip(starts, lengths, strict=True)]
 
 
-def _decoded_pixel_data(read: Part10, dataset: Dataset, folder: Path) -> Bulk:
-    """The pixel data decoded, and the attributes of `dataset` that say how changed with them."""
+def _decoded_pixel_data(read: Part10, folder: Path) -> dict[int, bytes | Stream]:
+    """The elements of decoded pixel data: their value, and the attributes that are different then."""
     stored = separate_frames(read)
     first = decode(read, stored[0])
-    dataset.PhotometricInterpretation = first.photometric_interpretation
-    dataset.BitsAllocated = first.samples.dtype.itemsize * 8
+    changed = Dataset()
+    changed.PhotometricInterpretation = first.photometric_interpretation
+    changed.BitsAllocated = first.samples.dtype.itemsize * 8
     if first.samples.ndim == 3:
-        dataset.PlanarConfiguration = 0
-    path = folder / f"{dataset.SOPInstanceUID}.pixels"
-    slices = save(stored, read, path)
-    return Bulk(PIXEL_DATA, "OW" if dataset.BitsAllocated > 8 else "OB", Stream.of(*slices))
+        changed.PlanarConfiguration = 0
+    slices = save(stored, read, folder / f"{read.dataset.SOPInstanceUID}.pixels")
+    bulk = Bulk(PIXEL_DATA, "OW" if changed.BitsAllocated > 8 else "OB", Stream.of(*slices))
+    return {
+        **{int(element.tag): encoded(element) for element in changed},
+        PIXEL_DATA: _element(bulk, read.path),
+    }
+
+
+def _element(bulk: Bulk, path: Path) -> Stream:
+    try:
+        return element_of(bulk, EXPLICIT_LITTLE, path)
+    except Reject as error:
+        raise NotDecodable(str(error).replace(str(path), "The object")) from error
 
 
 def _options(dataset: Dataset) -> dict[str, Any]:

@@ -7,6 +7,7 @@ nobody who they are.
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -98,7 +99,10 @@ def serve(
     with _listening(host, port) as listener:
         if ready:
             ready(_address(listener))
-        _server(app).run(sockets=[listener])
+        try:
+            _server(app).run(sockets=[listener])
+        finally:
+            app.state.store.close()
 
 
 @contextmanager
@@ -119,6 +123,7 @@ def running(directory: Path, *, port: int = 0, root: str = ROOT) -> Iterator[str
         finally:
             server.should_exit = True
             thread.join()
+            app.state.store.close()
 
 
 def _resource(path: str, handlers: Mapping[str, Handler]) -> Route:
@@ -174,6 +179,23 @@ _REFUSALS: Mapping[Any, Callable[..., Response]] = {
 # Running
 
 
+class _Server(uvicorn.Server):
+    """A server that takes a signal to end as the end, and not as an error afterwards."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ends the server on Ctrl-C and SIGTERM while it runs in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+
 def _server(app: Starlette) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
@@ -183,14 +205,15 @@ def _server(app: Starlette) -> uvicorn.Server:
         timeout_graceful_shutdown=_GRACE,
         server_header=False,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket that takes connections before anything else happens, so that nobody comes too early."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
+    # asyncio spares the delay of Nagle's algorithm only where it sees that this is TCP
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)

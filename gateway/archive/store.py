@@ -77,6 +77,10 @@ class Store:
         self.index = self._open_index()
         self._catch_up()
 
+    def close(self) -> None:
+        """Closes what is open between requests; the archive can go on being used."""
+        self.index.close()
+
     @contextmanager
     def incoming(self) -> Iterator[Path]:
         """A folder for what is just coming in or being made; it goes away at the end."""

@@ -9,8 +9,8 @@ import sys
 
 import click
 
-from gateway import __version__
 from gateway.errors import Fatal, Refused, Unreachable
+from gateway.version import __version__
 
 COMMANDS = {
     "stow": "Convert files and store them in an archive.",

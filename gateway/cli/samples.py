@@ -6,8 +6,12 @@ import math
 import uuid
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import ExifTags, Image, ImageDraw, ImageFilter
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 CAPTURED = "2026:03:14 09:26:53"
 """When the photo says it was taken, in EXIF's form."""
@@ -88,10 +92,17 @@ def video(path: Path, *, frames: int = 50) -> None:
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         stream.options = {"profile": "high", "preset": "veryfast"}
         for number in range(frames):
-            for packet in stream.encode(av.VideoFrame.from_image(_tunnel(number))):
+            for packet in stream.encode(_frame(_tunnel(number))):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
+
+
+def _frame(image: Image.Image) -> VideoFrame:
+    from av import VideoFrame
+
+    frame: VideoFrame = VideoFrame.from_image(image)  # type: ignore[no-untyped-call]  # PyAV leaves it untyped
+    return frame
 
 
 def _tunnel(number: int) -> Image.Image:

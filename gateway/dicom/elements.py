@@ -142,6 +142,8 @@ class Region:
         order = "<" if self.encoding.little else ">"
         group, number = struct.unpack_from(f"{order}HH", head)
         tag = group << 16 | number
+        if group == 0xFFFE and tag != ITEM_END:
+            raise Damaged(f"there is no attribute at byte {offset:,}, but an item or delimiter")
         if self.encoding.implicit or group == 0xFFFE or not _is_vr(head[4:6]):
             return Element(tag, None, struct.unpack_from(f"{order}L", head, 4)[0], offset, offset + 8)
         vr = head[4:6].decode("ascii")

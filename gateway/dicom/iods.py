@@ -50,6 +50,11 @@ class Iod:
     has_laterality: bool = True
 
     @property
+    def noun(self) -> str:
+        """The name with its article."""
+        return f"{'an' if self.name[0] in 'AEIO' else 'a'} {self.name}"
+
+    @property
     def type1(self) -> tuple[str, ...]:
         """Attributes that must have a value."""
         return tuple(keyword for module in self.modules for keyword in module.type1)
@@ -172,19 +177,19 @@ def permits(sop_class_uid: str, probe: Probe) -> str | None:
     if iod is None or pixels is None:
         return None
     if pixels.frames is not None and iod.kind is Kind.IMAGE:
-        return f"a {iod.name} is one picture and has no frames"
+        return f"{iod.noun} is one picture and has no frames"
     encodings = [each for each in iod.encodings if probe.transfer_syntax in each.transfer_syntaxes]
     if not encodings:
-        return f"a {iod.name} is not stored in the transfer syntax {probe.transfer_syntax}"
+        return f"{iod.noun} is not stored in the transfer syntax {probe.transfer_syntax}"
     if not any(pixels.photometric_interpretation in each.photometric for each in encodings):
         return (
-            f"a {iod.name} is not stored with {pixels.photometric_interpretation} pixels in this compression"
+            f"{iod.noun} is not stored with {pixels.photometric_interpretation} pixels in this compression"
         )
     if not any(
         pixels.photometric_interpretation in each.photometric and pixels.bits_stored in each.bits
         for each in encodings
     ):
-        return f"a {iod.name} is not stored with {pixels.bits_stored} bits a sample"
+        return f"{iod.noun} is not stored with {pixels.bits_stored} bits a sample"
     return None
 
 
@@ -214,7 +219,7 @@ def faults(dataset: Dataset) -> list[str]:
         return []
     return [
         *(
-            f"{keyword} has no value, and a {iod.name} must have one"
+            f"{keyword} has no value, and {iod.noun} must have one"
             for keyword in iod.type1
             if _is_empty(dataset, keyword)
         ),
@@ -242,7 +247,7 @@ def _is_empty(dataset: Dataset, keyword: str) -> bool:
 def _modality_faults(dataset: Dataset, iod: Iod) -> Iterator[str]:
     modality = dataset.get("Modality")
     if iod.modalities and modality and modality not in iod.modalities:
-        yield f"Modality is {modality}, and a {iod.name} has {' or '.join(iod.modalities)}"
+        yield f"Modality is {modality}, and {iod.noun} has {' or '.join(iod.modalities)}"
 
 
 def _laterality_obstacle(dataset: Dataset) -> str | None:
@@ -295,8 +300,12 @@ _NEVER_WITHOUT_ITEMS = (
 
 
 def _vl_faults(dataset: Dataset, iod: Iod) -> Iterator[str]:
-    """Image Type of visible light images (PS3.3 C.8.12.1.1.1)."""
-    if VL_IMAGE not in iod.modules or _is_empty(dataset, "ImageType"):
+    """What visible light images ask for beyond (PS3.3 C.8.12.1)."""
+    if VL_IMAGE not in iod.modules:
+        return
+    if "ContentTime" in dataset and _is_empty(dataset, "ContentTime"):
+        yield f"ContentTime is empty, and {iod.noun} has either a value in it or no such attribute"
+    if _is_empty(dataset, "ImageType"):
         return
     values = dataset["ImageType"].value
     values = [values] if isinstance(values, str) else list(values)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import correct_ambiguous_vr, write_data_element, write_file_meta_info
 from pydicom.uid import UID
@@ -46,11 +46,13 @@ def write(instance: Instance) -> Stream:
     dataset = copy.deepcopy(instance.dataset)
     dataset[0x00080005] = DataElement(0x00080005, "CS", UTF8_TERM)
     correct_ambiguous_vr(dataset, True)
-    values = {
-        bulk.tag: element_of(bulk, instance.transfer_syntax, instance.source.path) for bulk in instance.bulks
-    }
+    elements: dict[int, bytes | Stream] = {
+        tag: encoded(dataset.get_item(tag)) for tag in map(int, dataset.keys()) if tag & 0xFFFF
+    }  # group lengths are retired and would not be true (PS3.5 7.2)
+    for bulk in instance.bulks:
+        elements[bulk.tag] = element_of(bulk, instance.transfer_syntax, instance.source.path)
     file_meta = file_meta_of(instance.sop_class_uid, instance.sop_instance_uid, instance.transfer_syntax)
-    return assembled(file_meta, dataset, values)
+    return assembled(file_meta, elements)
 
 
 def file_meta_of(
@@ -73,17 +75,11 @@ def file_meta_of(
     return file_meta
 
 
-def assembled(file_meta: FileMetaDataset, dataset: Dataset, values: Mapping[int, Stream]) -> Stream:
-    """The file made of these: `values` are complete elements that go to their place by tag.
-
-    Elements of `dataset` that pydicom has not decoded must be in Explicit VR Little Endian; they are
-    written as they are, the others in UTF-8.
-    """
+def assembled(file_meta: FileMetaDataset, elements: Mapping[int, bytes | Stream]) -> Stream:
+    """The file of these elements, which are in Explicit VR Little Endian, in the order of their tags."""
     buffer = DicomBytesIO()
     write_file_meta_info(buffer, file_meta, enforce_standard=True)
-    parts: list[bytes | Stream] = [PREAMBLE, buffer.getvalue()]
-    parts += _elements(dataset, values)
-    return Stream.of(*parts)
+    return Stream.of(PREAMBLE, buffer.getvalue(), *(elements[tag] for tag in sorted(elements)))
 
 
 def element_of(bulk: Bulk, transfer_syntax: str, path: Path) -> Stream:
@@ -91,21 +87,12 @@ def element_of(bulk: Bulk, transfer_syntax: str, path: Path) -> Stream:
     return _encapsulated(bulk, transfer_syntax, path) if bulk.encapsulated else _native(bulk, path)
 
 
-def _elements(dataset: Dataset, values: Mapping[int, Stream]) -> Iterator[bytes | Stream]:
-    """All elements in the order of their tags."""
-    for tag in sorted({*map(int, dataset.keys()), *values}):
-        if tag in values:
-            yield values[tag]
-        elif tag & 0xFFFF:  # group lengths are retired and would not be true (PS3.5 7.2)
-            yield _encoded(dataset.get_item(tag))
-
-
-def _encoded(element: DataElement | RawDataElement | None) -> bytes:
+def encoded(element: DataElement | RawDataElement) -> bytes:
+    """An element in Explicit VR Little Endian and UTF-8; one that is not decoded is taken to be in it."""
     buffer = DicomBytesIO()
     buffer.is_implicit_VR = False
     buffer.is_little_endian = True
-    if element is not None:
-        write_data_element(buffer, element, UTF8_TERM)
+    write_data_element(buffer, element, UTF8_TERM)
     return bytes(buffer.getvalue())
 
 

@@ -10,7 +10,8 @@ import io
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -44,7 +45,7 @@ from gateway.dicom.normal import (
     check_width,
     implied_vr,
 )
-from gateway.errors import Reject
+from gateway.errors import Reject, Retry
 from gateway.model import Bulk
 from gateway.stream import CHUNK, FileSlice, FileStamp, Stream, open_file
 
@@ -89,10 +90,10 @@ class Part10:
     """A Part 10 file.
 
     `dataset` has every attribute that pydicom can read but the bulk ones; it is decoded when it is
-    looked at. `header` has the same in bytes, also those attributes that pydicom cannot read; both
-    are in the normal form. `faulty`, `illegible` and `omitted` are the top-level attributes in which
-    something is not what its VR demands, in which text has no certain character set, and which are
-    too large to be taken apart; the last are missing in `header` too.
+    looked at. `elements` has the same by tag, as bytes in the normal form, and also what pydicom
+    cannot read. `faulty`, `illegible` and `omitted` are the top-level attributes in which something is
+    not what its VR demands, in which text has no certain character set, and which are too large to be
+    held in memory; the last are missing in `elements` too.
     """
 
     path: Path
@@ -101,7 +102,7 @@ class Part10:
     encoding: Encoding
     file_meta: FileMetaDataset
     dataset: Dataset
-    header: bytes
+    elements: Mapping[int, bytes]
     bulks: tuple[Bulk, ...]
     fragments: Fragments | None
     faulty: tuple[int, ...] = ()
@@ -109,29 +110,44 @@ class Part10:
     omitted: tuple[int, ...] = ()
 
 
-def read(path: Path, *, keep_text: bool = False) -> Part10:
+def read(path: Path) -> Part10:
     """The file taken apart, in memory that does not depend on how large its values are.
-
-    With `keep_text` the text of the header stays in the character set that it is in.
 
     Raises `Reject` for a file without the preamble of Part 10, one that ends too soon, and one whose
     bytes are no data set. `Retry` comes later, from reading values, if the file has changed by then.
     """
+    with _opened(path) as reader:
+        return reader.part10()
+
+
+def elements_with_their_text(part10: Part10) -> Mapping[int, bytes]:
+    """The elements of a file's header with text in the character set that it is in.
+
+    Raises what `read` does, and `Retry` if the file has changed since.
+    """
+    with _opened(part10.path) as reader:
+        if reader.stamp != part10.stamp:
+            raise Retry(f"{part10.path} changed while it was being read; try again when it is complete")
+        return reader.elements_with_their_text()
+
+
+def decoded(elements: Mapping[int, bytes]) -> Dataset:
+    """The data set whose elements in the normal form these are."""
+    data = b"".join(elements[tag] for tag in sorted(elements))
+    return read_dataset(io.BytesIO(data), is_implicit_VR=False, is_little_endian=True)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Reader]:
     with open_file(path) as file:
-        stamp = FileStamp.of(os.fstat(file.fileno()))
         try:
-            return _Reader(path, stamp, file, keep_text=keep_text).part10()
+            yield _Reader(path, file)
         except Damaged as error:
             raise Reject(
                 f"{path} is damaged: {error}. Get the file again from where it came from, and check it there"
             ) from error
         except OSError as error:
             raise Reject(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
-
-
-def decoded(header: bytes) -> Dataset:
-    """The data set whose bytes in the normal form these are."""
-    return read_dataset(io.BytesIO(header), is_implicit_VR=False, is_little_endian=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +163,7 @@ class _Places:
 class _Normal:
     """A header in the normal form, and what is wrong with it."""
 
-    data: bytes
+    elements: dict[int, bytes]
     faulty: tuple[int, ...]
     illegible: tuple[int, ...]
 
@@ -155,26 +171,18 @@ class _Normal:
 class _Reader:
     """One file being read; what its parts have in common."""
 
-    def __init__(self, path: Path, stamp: FileStamp, file: BinaryIO, *, keep_text: bool) -> None:
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.stamp = FileStamp.of(os.fstat(file.fileno()))
         self._path = path
-        self._stamp = stamp
         self._file = file
-        self._keep_text = keep_text
-        self._window: Window = FileWindow(file, stamp.size)
+        self._window: Window = FileWindow(file, self.stamp.size)
         self._cut_short = False
 
     def part10(self) -> Part10:
-        start, file_meta = self._file_meta()
-        transfer_syntax = self._transfer_syntax(file_meta)
-        if transfer_syntax in INFLATED:
-            self._window, self._cut_short = self._inflated(start)
-            start = 0
-        declared = Encoding(transfer_syntax == IMPLICIT_LITTLE, transfer_syntax != EXPLICIT_BIG)
-        region = Region(self._window, self._window.size, declared, Budget()).as_found(start)
-        places = self._located(region, start)
-        normal = self._normal(region, places, sound_only=False)
+        file_meta, transfer_syntax, region, places = self._surveyed()
+        normal = self._normal(region, places)
         sound = self._normal(region, places, sound_only=True) if normal.faulty else normal
-        dataset = decoded(sound.data)
+        dataset = decoded(sound.elements)
         fragments = self._fragments(region, places)
         compressed = MEDIA_TYPES.get(transfer_syntax, OCTETS)
         bulks = [
@@ -185,18 +193,33 @@ class _Reader:
         ]
         return Part10(
             path=self._path,
-            stamp=self._stamp,
+            stamp=self.stamp,
             transfer_syntax=transfer_syntax,
             encoding=region.encoding,
             file_meta=file_meta,
             dataset=dataset,
-            header=normal.data,
+            elements=normal.elements,
             bulks=tuple(bulks),
             fragments=fragments,
             faulty=normal.faulty,
             illegible=normal.illegible,
             omitted=places.omitted,
         )
+
+    def elements_with_their_text(self) -> Mapping[int, bytes]:
+        _, _, region, places = self._surveyed()
+        return self._normal(region, places, keep_text=True).elements
+
+    def _surveyed(self) -> tuple[FileMetaDataset, str, Region, _Places]:
+        """What the file is, and where its elements are."""
+        start, file_meta = self._file_meta()
+        transfer_syntax = self._transfer_syntax(file_meta)
+        if transfer_syntax in INFLATED:
+            self._window, self._cut_short = self._inflated(start)
+            start = 0
+        declared = Encoding(transfer_syntax == IMPLICIT_LITTLE, transfer_syntax != EXPLICIT_BIG)
+        region = Region(self._window, self._window.size, declared, Budget()).as_found(start)
+        return file_meta, transfer_syntax, region, self._located(region, start)
 
     def _file_meta(self) -> tuple[int, FileMetaDataset]:
         """Where the data set begins, and the File Meta Information before it (PS3.10 7.1)."""
@@ -209,14 +232,13 @@ class _Reader:
         offset = 132
         region = Region(self._window, size, EXPLICIT, Budget()).as_found(offset)
         normalizer, scope = Normalizer(sound_only=True), Scope()
-        parts: list[bytes] = []
+        parts: dict[int, bytes] = {}
         while size - offset >= 8 and self._window.read(offset, 2) == b"\2\0":
             element = region.element_at(offset)
             if element.length > _MAX_FILE_META or offset > _MAX_FILE_META:
                 raise Damaged(f"its File Meta Information has more than {_MAX_FILE_META:,} bytes")
-            part, offset = normalizer.element(region, element, scope)
-            parts.append(part)
-        return offset, FileMetaDataset(decoded(b"".join(parts)))
+            parts[element.tag], offset = normalizer.element(region, element, scope)
+        return offset, FileMetaDataset(decoded(parts))
 
     def _transfer_syntax(self, file_meta: FileMetaDataset) -> str:
         value = file_meta.get("TransferSyntaxUID")
@@ -305,20 +327,21 @@ class _Reader:
             return False
         return vr in _BINARY_VRS or (vr in _LONG_TEXT_VRS and charset.is_utf8)
 
-    def _normal(self, region: Region, places: _Places, *, sound_only: bool) -> _Normal:
+    def _normal(
+        self, region: Region, places: _Places, *, sound_only: bool = False, keep_text: bool = False
+    ) -> _Normal:
         """The header in the normal form, and which of its elements are faulty and illegible."""
-        parts: dict[int, bytes] = {} if self._keep_text else {SPECIFIC_CHARACTER_SET: _UTF8_DECLARED}
-        faulty: list[int] = []
-        illegible: list[int] = []
+        elements: dict[int, bytes] = {} if keep_text else {SPECIFIC_CHARACTER_SET: _UTF8_DECLARED}
+        faulty: dict[int, None] = {}
+        illegible: dict[int, None] = {}
         scope = Scope()
         first = [PIXEL_REPRESENTATION] if PIXEL_REPRESENTATION in places.header else []  # others hang on it
         for tag in [*first, *sorted(places.header)]:
-            normalizer = Normalizer(sound_only, self._keep_text)
-            parts[tag] = self._normalized(region, *places.header[tag], normalizer, scope)
-            faulty += [tag] * normalizer.faulty
-            illegible += [tag] * normalizer.illegible
-        data = b"".join(parts[tag] for tag in sorted(parts))
-        return _Normal(data, tuple(dict.fromkeys(faulty)), tuple(illegible))
+            normalizer = Normalizer(sound_only, keep_text)
+            elements[tag] = self._normalized(region, *places.header[tag], normalizer, scope)
+            faulty |= {tag: None} if normalizer.faulty else {}
+            illegible |= {tag: None} if normalizer.illegible else {}
+        return _Normal(elements, tuple(faulty), tuple(illegible))
 
     def _normalized(
         self, region: Region, element: Element, end: int, normalizer: Normalizer, scope: Scope
@@ -332,7 +355,7 @@ class _Reader:
         """Bytes of the data set by where they are."""
         if isinstance(self._window, Memory):
             return Stream.of(self._window.read(offset, length))
-        return Stream.of(FileSlice(self._path, offset, length, self._stamp, swap))
+        return Stream.of(FileSlice(self._path, offset, length, self.stamp, swap))
 
     def _fragments(self, region: Region, places: _Places) -> Fragments | None:
         """The fragments of encapsulated pixel data; None if there are none."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
 from gateway.dicom import uids
@@ -17,10 +17,10 @@ from gateway.dicom.elements import EXPLICIT, PIXEL_DATA, UNDEFINED, header, name
 from gateway.dicom.frames import number_of_frames
 from gateway.dicom.media_types import EXPLICIT_LITTLE, FORBIDDEN, INFLATED, MEDIA_TYPES, is_native, is_video
 from gateway.dicom.normal import SPECIFIC_CHARACTER_SET
-from gateway.dicom.part10 import assembled, element_of, file_meta_of
-from gateway.dicom.reader import Part10, decoded, read
+from gateway.dicom.part10 import assembled, element_of, encoded, file_meta_of
+from gateway.dicom.reader import Part10, decoded, elements_with_their_text, read
 from gateway.errors import Reject, Retry
-from gateway.model import Attributes, Bulk, Instance, Probe
+from gateway.model import Attributes, Instance, Probe
 from gateway.stream import FileSlice, Stream
 
 _SOP_CLASS_UID = 0x00080016
@@ -91,30 +91,39 @@ def _as_it_is(probe: Probe, part10: Part10) -> Instance:
 def _in_explicit_vr(probe: Probe, part10: Part10) -> Instance:
     """The file in another transfer syntax and nothing else: its text stays in its character set."""
     _check_rewritable(part10, EXPLICIT_LITTLE)
-    as_it_stands = read(part10.path, keep_text=True)
+    file_meta = _file_meta(part10, part10.dataset, EXPLICIT_LITTLE)
+    elements: dict[int, bytes | Stream] = {
+        **elements_with_their_text(part10),
+        **_bulk_elements(part10, EXPLICIT_LITTLE),
+    }
     return replace(
         _as_it_is(probe, part10),
         transfer_syntax=EXPLICIT_LITTLE,
-        part10=_file(as_it_stands, decoded(as_it_stands.header), as_it_stands.bulks, EXPLICIT_LITTLE),
+        part10=assembled(file_meta, elements),
         metadata_obstacle=_obstacle(part10, EXPLICIT_LITTLE, part10.faulty, part10.illegible),
         messages=(_rewritten(part10),),
     )
 
 
 def _changed(probe: Probe, part10: Part10, changes: Dataset, uid_suffix: str) -> Instance:
-    """The file with a new header."""
+    """The file with a new header, in which whatever is not changed keeps its bytes."""
     source = part10.transfer_syntax
     target = EXPLICIT_LITTLE if source in FORBIDDEN else INFLATED.get(source, source)
     _check_rewritable(part10, target)
     _check_legible(part10, _kept(part10.illegible, changes))
-    dataset = _edited(decoded(part10.header), changes, uid_suffix, part10.path)
-    bulks = tuple(bulk for bulk in part10.bulks if bulk.tag not in changes)
-    stream = _file(part10, dataset, bulks, target)
+    edited = decoded(part10.elements)
+    tags = _edit(edited, changes, uid_suffix, part10.path)
+    elements: dict[int, bytes | Stream] = {
+        **part10.elements,
+        **_bulk_elements(part10, target),
+        **{tag: encoded(edited.get_item(tag)) for tag in tags},
+    }
     if part10.faulty:  # the file keeps what pydicom cannot read; what is looked at does not have it
-        dataset = _edited(part10.dataset, changes, uid_suffix, part10.path)
+        edited = part10.dataset
+        _edit(edited, changes, uid_suffix, part10.path)
     return replace(
-        _instance(probe, dataset, target, stream),
-        bulks=bulks,
+        _instance(probe, edited, target, assembled(_file_meta(part10, edited, target), elements)),
+        bulks=tuple(bulk for bulk in part10.bulks if bulk.tag not in changes),
         metadata_obstacle=_obstacle(part10, target, _kept(part10.faulty, changes), ()),
         messages=() if target == source else (_rewritten(part10),),
     )
@@ -160,14 +169,13 @@ def _kept(tags: tuple[int, ...], changes: Dataset) -> tuple[int, ...]:
     )
 
 
-def _edited(dataset: Dataset, changes: Dataset, uid_suffix: str, path: Path) -> Dataset:
-    """`dataset` with suffix and changes put into it."""
-    if uid_suffix:
-        for tag in _SUFFIXED:
-            if tag not in changes:
-                dataset[tag] = _suffixed(tag, _uid(dataset, tag, path), uid_suffix, path)
+def _edit(dataset: Dataset, changes: Dataset, uid_suffix: str, path: Path) -> set[int]:
+    """Put suffix and changes into `dataset`; the tags of what is no longer as it was."""
+    suffixed = {tag for tag in _SUFFIXED if uid_suffix and tag not in changes}
+    for tag in suffixed:
+        dataset[tag] = _suffixed(tag, _uid(dataset, tag, path), uid_suffix, path)
     _merge(dataset, changes)
-    return dataset
+    return suffixed | {int(tag) for tag in changes.keys()}  # noqa: SIM118  - a Dataset iterates over its elements
 
 
 def _suffixed(tag: int, uid: str, suffix: str, path: Path) -> DataElement:
@@ -195,18 +203,20 @@ def _merge(dataset: Dataset, changes: Dataset) -> None:
                 items.append(item)
 
 
-def _file(part10: Part10, dataset: Dataset, bulks: Iterable[Bulk], transfer_syntax: str) -> Stream:
-    """The Part 10 file of a header and the values of another file; fragments keep their items and tables."""
+def _file_meta(part10: Part10, dataset: Dataset, transfer_syntax: str) -> FileMetaDataset:
     sop_class_uid = _uid(dataset, _SOP_CLASS_UID, part10.path)
     sop_instance_uid = _uid(dataset, _SOP_INSTANCE_UID, part10.path)
-    file_meta = file_meta_of(sop_class_uid, sop_instance_uid, transfer_syntax, part10.file_meta)
-    values = {
+    return file_meta_of(sop_class_uid, sop_instance_uid, transfer_syntax, part10.file_meta)
+
+
+def _bulk_elements(part10: Part10, transfer_syntax: str) -> dict[int, Stream]:
+    """The large values of a file as elements; fragments keep their items and tables."""
+    return {
         bulk.tag: Stream.of(header(bulk.tag, "OB", UNDEFINED), part10.fragments.whole)
         if bulk.encapsulated and part10.fragments is not None
         else element_of(bulk, transfer_syntax, part10.path)
-        for bulk in bulks
+        for bulk in part10.bulks
     }
-    return assembled(file_meta, dataset, values)
 
 
 def _instance(probe: Probe, dataset: Dataset, transfer_syntax: str, stream: Stream) -> Instance:

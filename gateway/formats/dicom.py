@@ -81,7 +81,7 @@ def probe(source: Source, reading: Reading) -> Probe:
             syntax = _transfer_syntax(meta, path)
             encoding, mislabelled = _encoding(file, syntax)
             data = InflatedBytes(file, _INFLATED) if syntax in _DEFLATED else PlainBytes(file, stamp.size)
-            found, broken = _identifiers(data, encoding)
+            found, whole, broken = _identifiers(data, encoding)
         except CutOff as error:
             raise Reject(f"{path} is not whole: {error}. Copy or export it again") from error
         except Broken as error:
@@ -108,6 +108,7 @@ def probe(source: Source, reading: Reading) -> Probe:
             study_instance_uid=found[_STUDY],
             transfer_syntax_uid=syntax,
         ),
+        whole=whole,
         messages=tuple(what for what in (mislabelled, broken, _contradiction(meta, found)) if what),
     )
 
@@ -172,11 +173,11 @@ def _encoding(file: BinaryIO, syntax: str) -> tuple[Encoding, str | None]:
     return Encoding(explicit=explicit, little=named.little), fault
 
 
-def _identifiers(data: Bytes, encoding: Encoding) -> tuple[dict[int, str], str | None]:
-    """The texts of the identifying elements by tag, and what is odd about the rest of the data set.
+def _identifiers(data: Bytes, encoding: Encoding) -> tuple[dict[int, str], bool, str | None]:
+    """The texts of the identifying elements by tag, whether the data set is whole, and what is odd about it.
 
     All of the data set is passed over, to see whether it is whole. Raises `Broken` where it cannot be
-    followed as far as the identifying elements, and `CutOff` where it goes on behind the end.
+    followed as far as the identifying elements, and `CutOff` where it ends before them.
     """
     found: dict[int, str] = {}
     previous = -1
@@ -185,19 +186,21 @@ def _identifiers(data: Bytes, encoding: Encoding) -> tuple[dict[int, str], str |
             element = next_element(data, encoding)
             complete = len(found) == len(_IDENTIFIERS)
             if element is None or (complete and element.tag <= previous):
-                return found, None  # what is not in order behind the data set is padding
+                return found, True, None  # what is not in order behind the data set is padding
             previous = element.tag
             if element.tag in _IDENTIFIERS and element.tag not in found and element.length <= _LONGEST:
                 found[element.tag] = _text(_exactly(data, element.length))
             else:
                 skip_value(data, element, encoding)
         raise Broken(f"its data set has more than {_MOST_ELEMENTS:,} elements")
-    except CutOff:
-        raise
+    except CutOff as error:  # an object that knows who it is goes through as it is, and the user is told
+        if len(found) < len(_IDENTIFIERS):
+            raise
+        return found, False, f"is not whole: {error}. It is sent as it is"
     except Broken as error:
         if len(found) < len(_IDENTIFIERS):
             raise
-        return found, None if isinstance(error, TooLong) else f"cannot be followed to its end: {error}"
+        return found, True, None if isinstance(error, TooLong) else f"cannot be followed to its end: {error}"
 
 
 def _exactly(data: Bytes, length: int) -> bytes:

@@ -88,7 +88,7 @@ def configuration(extradata: bytes) -> tuple[int, list[bytes]]:
         position += 2 + length
     if position > len(extradata):
         raise Malformed("the decoder configuration (avcC) ends too early")
-    return size, units
+    return size, [unit for unit in units if unit]
 
 
 def sequences(units: Iterable[bytes]) -> Iterator[Sequence]:

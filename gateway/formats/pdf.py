@@ -44,7 +44,7 @@ def probe(source: Source, reading: Reading) -> Probe:
     if locked and not reading.allow_encrypted:
         raise Reject(
             f"{path} is encrypted and needs a password. Give a copy without one, "
-            f"or allow encrypted documents if everybody who should read it has the password"
+            f"or use --allow-encrypted if everybody who should read it has the password"
         )
     if facts["encrypted"]:
         messages.append(

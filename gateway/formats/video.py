@@ -7,8 +7,8 @@ pictures are counted, and what they are like is read from their own headers.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO
@@ -19,7 +19,7 @@ from gateway.formats import isobmff, mpeg_systems
 from gateway.formats.bits import Incomplete, Malformed
 from gateway.formats.format import Format
 from gateway.formats.video_coding import UNSPECIFIED, Coding
-from gateway.formats.video_pictures import CODECS, PictureReader, Pictures, codec_name, demuxing, only
+from gateway.formats.video_pictures import CODECS, Codec, PictureReader, Pictures, codec_name, demuxing, only
 from gateway.formats.video_rules import (
     CONVERT,
     MOVE,
@@ -29,12 +29,13 @@ from gateway.formats.video_rules import (
     Sound,
     Unsuitable,
     carrier,
+    check_container,
     check_pictures,
     check_sound,
 )
 from gateway.formats.video_timing import Timing
 from gateway.model import AudioChannel, Kind, LossyStep, Pixels, Probe, Source
-from gateway.stream import FileSlice, Stream, open_file
+from gateway.stream import FileSlice, Stream, open_file, stat
 
 if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
     from av.audio.stream import AudioStream
@@ -72,6 +73,11 @@ _OTHER_CODECS = {
     "prores": "ProRes",
     "vp9": "VP9",
     "vvc": "VVC",
+}
+_REFUSED: dict[Container, tuple[str, Callable[[bytes], bool]]] = {
+    Container.QUICKTIME: ("mov", lambda head: head[4:12] == b"ftypqt  "),
+    Container.MATROSKA: ("matroska", lambda head: head.startswith(b"\x1aE\xdf\xa3")),
+    Container.AVI: ("avi", lambda head: head[:4] == b"RIFF" and head[8:12] == b"AVI "),
 }
 _AGAIN = "Copy or export it again"
 
@@ -163,6 +169,28 @@ PROGRAM_STREAM = Format(
 FORMATS = (MP4, TRANSPORT_STREAM, PROGRAM_STREAM)
 
 
+def refuse_container(source: Source, head: bytes) -> None:
+    """Refuses videos in other containers by their first bytes, and says what they hold and what would help.
+
+    Raises `Reject`; returns where the bytes are no such video or where it cannot be taken apart.
+    """
+    container = next((found for found, (_, sniff) in _REFUSED.items() if sniff(head)), None)
+    if container is None:
+        return
+    with (
+        suppress(Malformed),
+        open_file(source.path) as file,
+        demuxing(file, _REFUSED[container][0]) as demuxer,
+    ):
+        stream = _picture_stream(source, demuxer)
+        coding = PictureReader(only(demuxer, stream), stream, _codec(source, container, stream)).coding
+        with _refusing(source, coding, container):
+            check_pictures(coding, stat(source.path).st_size)
+            for track in demuxer.streams.audio:
+                check_sound(_sound(track), coding, Container.MP4)
+            check_container(coding, container)
+
+
 def _probe(source: Source, container: Container) -> Probe:
     """Looks into a video."""
     content = FileSlice.whole(source.path)
@@ -227,19 +255,13 @@ def _examine(
 ) -> Probe:
     """Reads pictures and sound, and refuses what no transfer syntax permits."""
     stream = _picture_stream(source, demuxer)
-    codec = CODECS.get(codec_name(stream))
-    if codec is None:
-        name = codec_name(stream)
-        what = (
-            f"{_OTHER_CODECS.get(name, name.upper() or 'pictures of an unknown coding')} in {container.title}"
-        )
-        raise _refusal(source, what, Unsuitable("DICOM has no transfer syntax for it", CONVERT))
-    reader = PictureReader(only(demuxer, stream), stream, codec, in_mp4=container is Container.MP4)
+    reader = PictureReader(only(demuxer, stream), stream, _codec(source, container, stream))
     coding = _as_shown(reader.coding, structure.track)
     sounds = tuple(_sound(track) for track in demuxer.streams.audio)
     others = len(demuxer.streams) - len(demuxer.streams.video) - len(sounds)
     with _refusing(source, coding, container):
-        check_pictures(coding, container, content.length)
+        check_pictures(coding, content.length)
+        check_container(coding, container)
         _check_display(structure.track, reader.obstacle())
         _check_sounds(sounds, coding, container)
         pictures = reader.read()
@@ -294,6 +316,15 @@ def _picture_stream(source: Source, demuxer: InputContainer) -> VideoStream:
     ]
     _check_count(source, len(streams))
     return streams[0]
+
+
+def _codec(source: Source, container: Container, stream: VideoStream) -> Codec:
+    """How the pictures' headers are read; refuses codings that DICOM does not know."""
+    name = codec_name(stream)
+    if name in CODECS:
+        return CODECS[name]
+    what = f"{_OTHER_CODECS.get(name, name.upper() or 'pictures of an unknown coding')} in {container.title}"
+    raise _refusal(source, what, Unsuitable("DICOM has no transfer syntax for it", CONVERT))
 
 
 def _as_shown(coding: Coding, track: isobmff.Track | None) -> Coding:
@@ -381,9 +412,8 @@ def _remarks(found: _Found) -> Iterator[str]:
             "its colours have the full range, which YBR_PARTIAL_420 does not say; "
             "viewers that do not read the video's own header show them too harsh"
         )
-    damaged = found.structure.damaged + found.pictures.interrupted
-    if damaged:
-        yield f"it was damaged before it came here: {damaged:,} of its pieces are missing or marked as wrong"
+    if found.structure.damaged or found.pictures.interrupted:
+        yield "parts of it were lost or damaged before it came here; some pictures may be shown wrong"
     if any(sound.channels > 2 for sound in found.sounds):
         yield "its sound has more than two channels; the object describes it as stereo"
     if found.others:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -11,7 +11,13 @@ from itertools import chain, takewhile
 from typing import TYPE_CHECKING, BinaryIO
 
 from gateway.formats import h264, hevc, mpeg2
-from gateway.formats.bits import Incomplete, Malformed, units_after_start_codes, units_with_lengths
+from gateway.formats.bits import (
+    START_CODE,
+    Incomplete,
+    Malformed,
+    units_after_start_codes,
+    units_with_lengths,
+)
 from gateway.formats.video_coding import Coding, FrameCounter
 from gateway.formats.video_timing import Timeline, Timing
 
@@ -25,8 +31,8 @@ _OPTIONS = {
     # Every coded picture counts, also those that an edit list leaves out.
     "ignore_editlist": "1",
     "advanced_editlist": "0",
-    # No decoder is opened but that of AAC, which tells its rate in no other way in transport streams.
-    "codec_whitelist": "aac,aac_latm",
+    # No decoder is opened but those of sounds whose rate or channels only their own frames tell.
+    "codec_whitelist": "aac,aac_latm,mp3float",
 }
 _GENERATE_STAMPS = 1  # AVFMT_FLAG_GENPTS, which PyAV sets: it would hold packets back in search of stamps
 _READ = 64 * 1024
@@ -107,27 +113,25 @@ def only(container: InputContainer, wanted: VideoStream) -> Iterator[Packet[Vide
     for stream in container.streams:
         if stream.index != wanted.index:
             stream.discard = Discard.all
-    return (packet for packet in container.demux(wanted) if packet.size)
+    with suppress(IndexError):  # PyAV, behind the last packet, if streams began within the file
+        yield from (packet for packet in container.demux(wanted) if packet.size)
 
 
 class PictureReader:
     """Reads the pictures of a stream: first what they are like, then all of them."""
 
-    def __init__(
-        self, packets: Iterator[Packet[VideoStream]], stream: VideoStream, codec: Codec, *, in_mp4: bool
-    ) -> None:
+    def __init__(self, packets: Iterator[Packet[VideoStream]], stream: VideoStream, codec: Codec) -> None:
         """Finds the first sequence header, in `stream` or in the first of its packets; raises `Malformed`."""
         self._codec = codec
         self._tick = Fraction(stream.time_base) if stream.time_base else Fraction(1, 90_000)
         self._split: Callable[[bytes], Iterator[bytes]] = units_after_start_codes
         self._packets = packets
         headers = stream.codec_context.extradata or b""
-        if in_mp4 and codec.configuration:
+        units: Iterable[bytes] = units_after_start_codes(headers)
+        if codec.configuration and headers and START_CODE not in headers[:4]:
             length, units = codec.configuration(headers)
             self._split = partial(units_with_lengths, size=length)
-            found = [*codec.sequences(units)]
-        else:
-            found = [*codec.sequences(units_after_start_codes(headers))]
+        found = [*codec.sequences(units)]
         self.coding = self._same(found) if found else self._first()
 
     def read(self) -> Pictures:

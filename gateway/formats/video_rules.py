@@ -23,6 +23,9 @@ class Container(Enum):
     MP4 = ("MP4", "MP4")
     TRANSPORT = ("MPEG-TS", "an MPEG transport stream")
     PROGRAM = ("MPEG-PS", "an MPEG program stream")
+    QUICKTIME = ("QuickTime", "a QuickTime movie")
+    MATROSKA = ("Matroska", "Matroska")
+    AVI = ("AVI", "AVI")
 
     @property
     def short(self) -> str:
@@ -183,7 +186,7 @@ _SOUND_RULES: dict[str, tuple[tuple[int, ...], tuple[int, ...], int, str]] = {  
 _TRANSPORT_ONLY = ("ac3", "pcm_bluray")
 
 
-def check_pictures(coding: Coding, container: Container, size: int) -> None:
+def check_pictures(coding: Coding, size: int) -> None:
     """Refuses pictures that no transfer syntax permits, as far as headers tell, in a file of `size` bytes.
 
     Raises `Unsuitable`.
@@ -194,8 +197,6 @@ def check_pictures(coding: Coding, container: Container, size: int) -> None:
         _check_hevc(coding)
     elif isinstance(coding, mpeg2.Sequence):
         _check_mpeg2(coding)
-    if container is Container.PROGRAM and not isinstance(coding, mpeg2.Sequence):
-        raise Unsuitable(f"DICOM takes {coding.codec} in MP4 or in an MPEG transport stream only", MOVE)
     _check_colour(coding)
     if size > FRAGMENT and not isinstance(coding, hevc.Sequence):
         raise Unsuitable(
@@ -203,6 +204,19 @@ def check_pictures(coding: Coding, container: Container, size: int) -> None:
             f"{size:,}; the fragmentable transfer syntaxes, which few archives know, are not used",
             _SPLIT,
         )
+
+
+def check_container(coding: Coding, container: Container) -> None:
+    """Refuses containers that no transfer syntax permits for the coding; raises `Unsuitable`.
+
+    For MPEG-2 the standard permits all; those that it names are stored.
+    """
+    allowed = [Container.MP4, Container.TRANSPORT]
+    if isinstance(coding, mpeg2.Sequence):
+        allowed.append(Container.PROGRAM)
+    if container not in allowed:
+        titles = ", ".join(item.title for item in allowed)
+        raise Unsuitable(f"{coding.codec} is stored in these containers only: {titles}", MOVE)
 
 
 def carrier(coding: Coding, rate: Fraction, frames: int, size: int) -> Carrier:

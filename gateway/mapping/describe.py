@@ -229,8 +229,8 @@ def _missing_dates(composition: Composition) -> list[str]:
     if not missing:
         return []
     names = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
-    verb = "is" if len(missing) == 1 else "are"
-    return [f"it is not known when the file was made: {names} {verb} empty"]
+    verb = "has" if len(missing) == 1 else "have"
+    return [f"it is not known when the file was made: {names} {verb} no value"]
 
 
 def _keys(mapping: Mapping | None, facts: Facts, composition: Composition) -> tuple[str | None, str | None]:
@@ -242,6 +242,7 @@ def _keys(mapping: Mapping | None, facts: Facts, composition: Composition) -> tu
         try:
             keys.append(evaluate(template, facts))
         except ValueError as error:
-            composition.faults.append(f"{mapping.path}: identity: {error}")
+            where = next(each.place for each in template.expressions) if template else mapping.path
+            composition.faults.append(f"{where}: {error}")
             keys.append(None)
     return keys[0], keys[1]

@@ -19,7 +19,6 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-import gateway
 from gateway.errors import Fatal, Reject
 from gateway.mapping import expressions, nodes
 from gateway.mapping.assignments import SOP_CLASS, Assignment, read_attributes
@@ -159,7 +158,7 @@ def _last(values: Iterator[Value | None]) -> Value | None:
 
 def own(folder: str) -> Path:
     """A folder of files that come with the gateway: in an installed package, or in a checkout."""
-    package = Path(gateway.__file__).parent
+    package = Path(__file__).parent.parent
     installed = package / "data" / folder
     return installed if installed.is_dir() else package.parent / folder
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,6 @@ from types import TracebackType
 
 import httpx
 
-from gateway import __version__
 from gateway.config import Destination, Form
 from gateway.errors import Fatal, Refused, Retry, Unreachable
 from gateway.model import Instance, Outcome
@@ -31,6 +31,7 @@ from gateway.stow.lookup import Found, Presence
 from gateway.stow.patience import Patience
 from gateway.stow.request import Request
 from gateway.stream import Stream
+from gateway.version import __version__
 
 LONGEST_ANSWER = 16 * 1024 * 1024
 """Bytes of an answer that are read; what is longer is none that we could have asked for."""
@@ -257,7 +258,7 @@ class Client:
             httpx.URL(self._address.store)
             return httpx.Client(
                 transport=transport,
-                verify=tls.context(self._destination.tls, httpx.create_ssl_context),
+                verify=self._trust(),
                 trust_env=not self._address.is_loopback,
                 limits=httpx.Limits(
                     max_connections=None, max_keepalive_connections=jobs, keepalive_expiry=IDLE
@@ -271,6 +272,11 @@ class Client:
                 "The proxy named in the environment cannot be used: HTTP_PROXY, HTTPS_PROXY or ALL_PROXY "
                 "must be the http:// address of one"
             ) from error
+
+    def _trust(self) -> ssl.SSLContext:
+        if self._address.store.startswith("https:"):
+            return tls.context(self._destination.tls, httpx.create_ssl_context)
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # not used; loading authorities takes its time
 
 
 class _Outgoing:

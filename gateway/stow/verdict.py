@@ -96,16 +96,16 @@ def _failed(failure: Failure, answer: Answer, form: Form) -> Verdict:
     meaning = codes.failure(failure.reason)
     said = failure.text or answer.text
     code = "no reason" if failure.reason is None else f"{failure.reason:04X}"
-    text = codes.sentence(meaning.words, code, said, meaning.remedy)
-    return Verdict(_step(meaning, said, form), text, failure.reason, doubt=meaning.doubt)
+    step = _step(meaning, said, form)
+    return Verdict(step, _text(meaning, code, said, step), failure.reason, doubt=meaning.doubt)
 
 
 def _not_named(answer: Answer, together: int, form: Form) -> Verdict:
     meaning = codes.status(answer.status)
     if answer.location and 300 <= answer.status < 400:
         meaning = replace(meaning, words=f"{meaning.words}, {answer.location}")
-    text = codes.sentence(meaning.words, f"HTTP {answer.status}", answer.text, meaning.remedy)
     step = _step(meaning, answer.text, form)
+    text = _text(meaning, f"HTTP {answer.status}", answer.text, step)
     if together > 1 and step in {Step.FAIL, Step.CONFIRM}:
         return Verdict(Step.ALONE, text, doubt=True)
     if together == 1 and step is Step.FEWER:
@@ -122,3 +122,8 @@ def _step(meaning: Meaning, said: str | None, form: Form) -> Step:
         elif _UNSUPPORTED.search(said):
             step = Step.PART10
     return Step.FAIL if step is Step.PART10 and form is Form.DICOM else step
+
+
+def _text(meaning: Meaning, code: str, said: str | None, step: Step) -> str:
+    remedy = "" if step is Step.PART10 else meaning.remedy  # what would help is about to be done
+    return codes.sentence(meaning.words, code, said, remedy)

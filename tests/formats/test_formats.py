@@ -110,7 +110,13 @@ def test_what_the_user_says_it_is_must_be_true(tmp_path: Path, format: Format) -
 @pytest.mark.parametrize("part", [0.6, 0.75, 0.9, 0.97])
 def test_a_truncated_file_is_refused_in_words(tmp_path: Path, format: Format, part: float) -> None:
     data = example(format.name).rstrip(b"\n")
-    message = refusal(tmp_path, data[: int(len(data) * part)])
+    data = data[: int(len(data) * part)]
+    if format.kind is Kind.DICOM:  # goes through as it is while it knows who it is, and says so
+        found = probe(source(tmp_path, "image.dcm", data), Reading())
+        assert not found.whole
+        message = " ".join(found.messages)
+    else:
+        message = refusal(tmp_path, data)
     assert "whole" in message or "damaged" in message or "ends" in message
     assert "Traceback" not in message
 
@@ -120,7 +126,9 @@ def test_a_file_that_changes_while_it_is_read_is_for_later(
     tmp_path: Path, format: Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = example(format.name)
-    made = source(tmp_path, "file", data[: len(data) * 2 // 3 + 1])
+    made = source(
+        tmp_path, "file", data[:200] if format.kind is Kind.DICOM else data[: len(data) * 2 // 3 + 100]
+    )
 
     def growing(source: Source, reading: Reading) -> Probe:
         try:

@@ -20,7 +20,7 @@ import pytest
 
 from gateway.config import Credentials, Destination, Form, Tls
 from gateway.errors import Fatal, Pause, Refused, Unreachable
-from gateway.model import Bulk, Instance, Outcome, Status
+from gateway.model import Bulk, Outcome, Status
 from gateway.stow import client as module
 from gateway.stow.client import Client
 from gateway.stream import FileSlice, Stream
@@ -715,9 +715,8 @@ def test_files_go_where_metadata_are_refused_and_that_is_remembered(
     assert [post.uids for post in archive.posts[1:]] == [["2.25.1", "2.25.2"], ["2.25.3"]]
     assert statuses([*first, later]) == [Status.STORED] * 3
     assert first[0].messages == (
-        "sent as a DICOM file, because the archive did not take metadata and bulk data: The archive does not take "
-        "this form of request (HTTP 415): Unsupported media type: only application/dicom. Send DICOM files "
-        "('-t dicom'), or one at a time with --single-part",
+        "sent as a DICOM file, because the archive did not take metadata and bulk data: The archive does not "
+        "take this form of request (HTTP 415): Unsupported media type: only application/dicom",
     )
     assert later.messages == (
         "sent as a DICOM file, because the archive does not take metadata and bulk data",
@@ -779,9 +778,7 @@ def test_a_request_that_is_too_large_is_divided(tmp_path: Path, client: Any) -> 
     archive = Archive([reply])
     outcomes = client(archive, limit=0).store([photo(tmp_path, n) for n in range(1, 8)])
     assert set(statuses(outcomes)) == {Status.STORED}
-    assert [len(post.uids) for post in archive.posts] == [7, 3, 3, 1, 1, 1, 1, 1, 1, 1] or [
-        len(post.uids) for post in archive.posts
-    ][:2] == [7, 3]
+    assert [len(post.uids) for post in archive.posts] == [7, 3, 3, 1, 1, 1, 1, 1, 1, 1]
     assert not archive.searches
 
 
@@ -1003,7 +1000,7 @@ def test_secrets_are_nowhere_to_be_seen(
 )
 def test_certificates_that_are_none(client: Any, tls: Tls, words: str) -> None:
     with pytest.raises(Fatal, match=re.escape(words)):
-        client(Archive([taken]), tls=tls)
+        client(Archive([taken]), url="https://archive.example/dicom-web", tls=tls)
 
 
 @pytest.mark.parametrize("url", ["archive.example", "http://", "http://\u2024/x"])

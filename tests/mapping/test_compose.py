@@ -1,0 +1,159 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+
+from gateway.mapping.assignments import Assignment, read_attributes
+from gateway.mapping.compose import Composition, compose
+from gateway.mapping.nodes import Fault, Table, parse
+
+FACTS: Mapping[str, Mapping[str, Any]] = {"path": {"mrn": "4711", "none": None, "back": "a\\b", "code": "39937001"}}
+
+
+def level(text: str, origin: str = "") -> tuple[Assignment, ...]:
+    faults: list[Fault] = []
+    node = parse(text, "m.yaml", faults)
+    assert isinstance(node, Table)
+    assignments = read_attributes(node, faults, origin=origin)
+    assert faults == []
+    return assignments
+
+
+def composed(*levels: str) -> Composition:
+    """The composition of levels, lowest first; their origins are `0 m.yaml:1`, `1 m.yaml:1` and so on."""
+    return compose([level(text, f"{number} ") for number, text in enumerate(levels)], FACTS)
+
+
+def made_of(*levels: str) -> Dataset:
+    composition = composed(*levels)
+    assert composition.faults == []
+    return composition.dataset
+
+
+def test_the_higher_level_wins_attribute_by_attribute() -> None:
+    composition = composed("PatientID: low\nPatientSex: O\n", "00100020: high\n")
+    assert (composition.dataset.PatientID, composition.dataset.PatientSex) == ("high", "O")
+    assert composition.origins == {"PatientID": "1 m.yaml:1", "PatientSex": "0 m.yaml:2"}
+
+
+def test_values_are_text_until_their_vr_says_otherwise() -> None:
+    dataset = made_of("SeriesNumber: 7\nPatientID: 0010\nPixelSpacing: 0.10\\0.2\nReferencedFrameNumber: 1\\2\\3\n")
+    assert dataset.SeriesNumber == 7
+    assert dataset.PatientID == "0010"
+    assert [str(value) for value in dataset.PixelSpacing] == ["0.10", "0.2"]
+    assert dataset.ReferencedFrameNumber == [1, 2, 3]
+
+
+def test_null_removes_and_quoted_empty_sends_empty() -> None:
+    composition = composed("PatientID: low\nPatientSex: O\nModality: OT\n", "PatientID: null\nPatientSex: ''\nStudyID:\n")
+    assert "PatientID" not in composition.dataset
+    assert composition.dataset["PatientSex"].is_empty
+    assert composition.removed == ["PatientID", "StudyID"]
+    assert set(composition.origins) == {"PatientSex", "Modality"}
+
+
+def test_expressions_that_all_come_to_nothing_leave_the_word_to_the_next_level() -> None:
+    composition = composed(
+        "PatientID: low\nStationName: '{{ path.none }}'\nStudyID: '{{ path.none | keep_empty }}'\n",
+        "PatientID: 'MRN {{ path.none }}'\nOtherPatientNames: 'A{{ path.none }}\\B{{ path.none }}'\n",
+    )
+    assert composition.dataset.PatientID == "low"
+    assert composition.origins["PatientID"] == "0 m.yaml:1"
+    assert "StationName" not in composition.dataset
+    assert "OtherPatientNames" not in composition.dataset
+    assert composition.dataset["StudyID"].is_empty
+
+
+def test_what_is_overridden_is_never_evaluated() -> None:
+    assert made_of("StudyDate: '{{ path.mrn | dicom_date }}'\n", "StudyDate: '20240531'\n").StudyDate == "20240531"
+
+
+def test_backslashes_separate_in_the_text_and_not_in_values() -> None:
+    assert made_of("ImageType: 'DERIVED\\{{ path.code }}'\n").ImageType == ["DERIVED", "39937001"]
+    assert made_of("PatientComments: 'a\\b'\n").PatientComments == "a\\b"
+    (fault,) = composed("PatientID: '{{ path.back }}'\n").faults
+    assert fault.startswith("m.yaml:1:1: PatientID (LO) cannot be 'a\\\\b'")
+
+
+def test_a_sequence_is_codes_or_items_or_one_item() -> None:
+    dataset = made_of(
+        "AnatomicRegionSequence: 'SCT:{{ path.code }}:Skin'\n"
+        "ProcedureCodeSequence: [L:1:One, L:2:Two]\n"
+        "ConceptNameCodeSequence: []\n"
+        "RequestAttributesSequence:\n- {AccessionNumber: A}\n- {RequestedProcedureCodeSequence: L:3:Three}\n"
+        "ReferencedStudySequence: {ReferencedSOPInstanceUID: '1.2'}\n"
+        "IssuerOfPatientIDQualifiersSequence: ''\n"
+    )
+    assert dataset.AnatomicRegionSequence[0].CodeValue == "39937001"
+    assert [item.CodeMeaning for item in dataset.ProcedureCodeSequence] == ["One", "Two"]
+    assert [len(dataset[name].value) for name in ("ConceptNameCodeSequence", "IssuerOfPatientIDQualifiersSequence")] == [0, 0]
+    assert dataset.RequestAttributesSequence[1].RequestedProcedureCodeSequence[0].CodeMeaning == "Three"
+    assert dataset.ReferencedStudySequence[0].ReferencedSOPInstanceUID == "1.2"
+
+
+def test_parts_of_sequences_that_come_to_nothing_are_left_out() -> None:
+    dataset = made_of(
+        "AnatomicRegionSequence: 'SCT:{{ path.none }}:Skin'\n"
+        "ProcedureCodeSequence: ['L:{{ path.none }}:One', 'L:{{ path.mrn }}:Two']\n"
+        "RequestAttributesSequence: [{AccessionNumber: '{{ path.none }}', RequestedProcedureID: R}]\n"
+        "ReferencedStudySequence: [{ReferencedSOPInstanceUID: '{{ path.none }}'}]\n"
+    )
+    assert "AnatomicRegionSequence" not in dataset
+    assert [item.CodeValue for item in dataset.ProcedureCodeSequence] == ["4711"]
+    assert list(dataset.RequestAttributesSequence[0].keys()) == [0x00401001]
+    assert "ReferencedStudySequence" not in dataset
+
+
+def test_a_path_sets_one_attribute_of_an_item() -> None:
+    composition = composed(
+        "RequestAttributesSequence: [{AccessionNumber: A, RequestedProcedureID: R}]\n",
+        "RequestAttributesSequence.RequestedProcedureID: S\nRequestAttributesSequence[1].AccessionNumber: B\n",
+    )
+    first, second = composition.dataset.RequestAttributesSequence
+    assert (first.AccessionNumber, first.RequestedProcedureID, second.AccessionNumber) == ("A", "S", "B")
+    assert composition.origins["RequestAttributesSequence.RequestedProcedureID"] == "1 m.yaml:1"
+
+
+def test_whoever_sets_a_sequence_sets_all_of_it() -> None:
+    composition = composed(
+        "RequestAttributesSequence.AccessionNumber: A\nRequestAttributesSequence[1].AccessionNumber: B\n",
+        "RequestAttributesSequence: {RequestedProcedureID: R}\n",
+    )
+    (item,) = composition.dataset.RequestAttributesSequence
+    assert "AccessionNumber" not in item
+    assert list(composition.origins) == ["RequestAttributesSequence"]
+
+
+def test_items_are_counted_from_0_and_none_is_left_out() -> None:
+    (fault,) = composed("RequestAttributesSequence[1].AccessionNumber: B\n").faults
+    assert fault == (
+        "m.yaml:1:1: RequestAttributesSequence[1].AccessionNumber is in item 1 of RequestAttributesSequence, "
+        "which has 0 items: they count from 0 and none is left out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("PatientBirthDate: '{{ path.mrn }}'", "PatientBirthDate (DA) cannot be '4711'"),
+        ("AnatomicRegionSequence: 'SCT:{{ path.mrn }}:{{ path.none }}'", "CodeMeaning of the code is empty"),
+        ("PatientID: '{{ 1 / 0 }}'", "{{ 1 / 0 }} fails: division by zero"),
+        ("RequestAttributesSequence: [{AccessionNumber: '{{ path.mrn ~ path.mrn ~ path.mrn ~ path.mrn ~ 1 }}'}]", "SH allows 16"),
+    ],
+)
+def test_what_a_value_cannot_be_is_told_with_its_place(text: str, words: str) -> None:
+    (fault,) = composed(text).faults
+    assert fault.startswith("m.yaml:1:1: ")
+    assert words in fault
+
+
+def test_all_faults_of_a_file_come_at_once() -> None:
+    faults = composed("PatientBirthDate: '{{ path.mrn }}'\nPatientSex: '{{ path.mrn }}'\n").faults
+    assert sorted(fault.split(" ")[1] for fault in faults) == ["PatientBirthDate", "PatientSex"]
+
+
+def test_one_file_leaves_no_trace_in_the_next() -> None:
+    levels = [level("RequestAttributesSequence: [{AccessionNumber: A}]"), level("RequestAttributesSequence[1].AccessionNumber: B")]
+    for _ in range(2):
+        assert len(compose(levels, FACTS).dataset.RequestAttributesSequence) == 2
