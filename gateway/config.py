@@ -10,7 +10,7 @@ import contextlib
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -93,7 +93,7 @@ class Destination:
     accept: Form = Form.JSON
     credentials: Credentials = Credentials()
     tls: Tls = Tls()
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold keys
     limit: int = 1
     max_request_size: int | None = None
     jobs: int = 1

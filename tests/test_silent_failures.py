@@ -181,6 +181,8 @@ def test_picture_that_is_to_be_turned_is_refused(samples: Path) -> None:
 
 
 def test_boundary_of_other_tools_inside_a_file_does_no_harm(archive: str, inputs: Path) -> None:
-    with (inputs / "report.pdf").open("ab") as file:
-        file.write(b"\r\n--myboundary\r\nContent-Type: image/jpeg\r\n\r\n\r\n--myboundary--\r\n%%EOF\n")
-    assert stow("-t", "json", "--url", archive, inputs / "report.pdf").status == 0
+    data = (inputs / "wound.jpg").read_bytes()
+    comment = b"\r\n--myboundary\r\nContent-Type: image/jpeg\r\n\r\n\r\n--myboundary--\r\n"
+    segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+    (inputs / "wound.jpg").write_bytes(data[:2] + segment + data[2:])
+    assert stow("-t", "json", "--url", archive, inputs / "wound.jpg").status == 0

@@ -74,54 +74,71 @@ def make_video(
     muxer: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
     interlaced: bool = False,
+    aspect: Fraction | None = None,
+    rotation: int = 0,
     videos: int = 1,
     gop: int = 6,
     bit_rate: int = 400_000,
 ) -> Path:
-    """A video of `frames` pictures; `times` are their milliseconds where the rate varies."""
-    sounds = [sound] if isinstance(sound, Sound) else list(sound)
-    options = dict(encoder or {})
-    if codec == "h264":
-        options = {"preset": "veryfast", "threads": "1", **options}
-    if codec == "hevc":
-        quiet = "log-level=none:pools=none:frame-threads=1"
-        extra = options.pop("x265-params", "")
-        options = {"preset": "ultrafast", **options, "x265-params": f"{quiet}:{extra}" if extra else quiet}
-    if profile is not None:
-        options["profile"] = profile
-    if interlaced and codec != "h264":
-        options["flags"] = "+ildct+ilme"
+    """A video of `frames` pictures; `times` are their milliseconds where the rate varies.
+
+    `pixels`, `profile` and `encoder` are ffmpeg's words, `muxer` its options (`FRAGMENTED`, `FAST_START`).
+    `aspect` is a pixel's width divided by its height, `rotation` degrees that players turn the picture by.
+    """
+    tick = Fraction(1, 1000) if times is not None else 1 / Fraction(rate)
+    stamps = times if times is not None else range(frames)
+    options = _options(codec, profile, dict(encoder or {}), interlaced=interlaced)
     with av.open(str(path), "w", format=CONTAINERS[path.suffix], options=dict(muxer or {})) as container:
         container.metadata.update(metadata or {})
-        streams = []
+        streams: list[Any] = []
         for _ in range(videos):
             stream: Any = container.add_stream(ENCODERS[codec], rate=Fraction(rate), options=options)
-            stream.width, stream.height = size
-            stream.pix_fmt = pixels
-            stream.gop_size = gop
-            stream.bit_rate = bit_rate
-            if times is not None:
-                stream.codec_context.time_base = Fraction(1, 1000)
+            stream.width, stream.height, stream.pix_fmt = *size, pixels
+            stream.gop_size, stream.bit_rate = gop, bit_rate
+            stream.codec_context.time_base = tick
+            if aspect is not None:
+                stream.codec_context.sample_aspect_ratio = aspect
+            if rotation:
+                stream.set_display_rotation(rotation)
             streams.append(stream)
-        tracks: list[Any] = []
-        for item in sounds:
-            track: Any = container.add_stream(item.codec, rate=item.rate)
-            track.layout = item.layout
-            track.bit_rate = item.bit_rate
-            tracks.append(track)
-        for index in range(frames):
+        tracks = [_add_sound(container, item) for item in _listed(sound)]
+        for stamp, index in zip(stamps, range(frames), strict=True):
             for stream in streams:
                 frame = _picture(index, size, pixels)
-                frame.pts = times[index] if times is not None else index
-                frame.time_base = Fraction(1, 1000) if times is not None else 1 / Fraction(rate)
+                frame.pts, frame.time_base = stamp, tick
                 container.mux(stream.encode(frame))
-        for stream in streams:
-            container.mux(stream.encode(None))
-        for item, track in zip(sounds, tracks, strict=True):
-            for part in _tone(item, track, float(frames / Fraction(rate))):
+        for item, track in zip(_listed(sound), tracks, strict=True):
+            for part in _silence(item, track, float(frames * tick)):
                 container.mux(track.encode(part))
-            container.mux(track.encode(None))
+        for stream in (*streams, *tracks):
+            container.mux(stream.encode(None))
     return path
+
+
+def _options(codec: str, profile: str | None, chosen: dict[str, str], *, interlaced: bool) -> dict[str, str]:
+    """Encoder options: fast, silent, and the same everywhere."""
+    if codec == "h264":
+        chosen = {"preset": "veryfast", "threads": "1", **chosen}
+        if interlaced:
+            chosen.setdefault("x264-params", "interlaced=1")
+    elif codec == "hevc":
+        params = ["log-level=none:pools=none:frame-threads=1", chosen.get("x265-params", "")]
+        chosen = {"preset": "ultrafast", **chosen, "x265-params": ":".join(filter(None, params))}
+    elif interlaced:
+        chosen = {"flags": "+ildct+ilme", **chosen}
+    return chosen if profile is None else {**chosen, "profile": profile}
+
+
+def _listed(sound: Sound | Sequence[Sound]) -> list[Sound]:
+    """The sounds as a list."""
+    return [sound] if isinstance(sound, Sound) else list(sound)
+
+
+def _add_sound(container: Any, sound: Sound) -> Any:
+    """A track for a sound."""
+    track = container.add_stream(sound.codec, rate=sound.rate)
+    track.layout, track.bit_rate = sound.layout, sound.bit_rate
+    return track
 
 
 def _picture(index: int, size: tuple[int, int], pixels: str) -> av.VideoFrame:
@@ -136,7 +153,7 @@ def _picture(index: int, size: tuple[int, int], pixels: str) -> av.VideoFrame:
     return plain if pixels == "yuv420p" else plain.reformat(format=pixels)
 
 
-def _tone(sound: Sound, track: Any, seconds: float) -> Iterator[av.AudioFrame]:
+def _silence(sound: Sound, track: Any, seconds: float) -> Iterator[av.AudioFrame]:
     """Silence, in the form that the encoder wants."""
     channels = 1 if sound.layout == "mono" else 6 if sound.layout == "5.1" else 2
     frame = av.AudioFrame(format="s16", layout=sound.layout, samples=max(1152, int(sound.rate * seconds)))

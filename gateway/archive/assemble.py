@@ -8,6 +8,7 @@ Original Attributes Sequence (PS3.3 C.12.1.1.9).
 from __future__ import annotations
 
 import base64
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -178,7 +179,7 @@ class _Changes:
         if before == value:
             return
         if before not in (None, ""):
-            self._before.add(self.dataset[keyword])
+            self._before.add(copy.deepcopy(self.dataset[keyword]))
             self.words.append(f"{keyword} was {before}; {whose} says {'none' if value is None else value}")
         if value is None:
             del self.dataset[keyword]

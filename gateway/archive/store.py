@@ -145,8 +145,8 @@ class Store:
     def _entry(self, path: Path) -> Entry | None:
         try:
             entry = describe(path).entry
-        except GatewayError as error:
-            log.warning("Left out of the index: %s", error)
+        except Exception as error:  # a file that somebody put there must not keep the archive from starting
+            log.warning("Left out of the index: %s: %s", path, error)
             return None
         if self._relative(entry.record) != path.relative_to(self._directory).as_posix():
             log.warning("Left out of the index: %s is not named by its UIDs", path)

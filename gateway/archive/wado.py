@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -79,8 +80,12 @@ def retrieve(request: Request) -> Response:
     )
     syntaxes = [each.transfer_syntax for each in wanted(request) if each.takes(DICOM, multipart=multipart)]
     stack = ExitStack()
+
+    @cache
+    def folder() -> Path:
+        return stack.enter_context(archive.incoming())
+
     try:
-        folder = stack.enter_context(archive.incoming())
         files = [_file(archive.path(record), record, syntaxes, folder) for record in records]
     except BaseException:
         stack.close()
@@ -93,7 +98,9 @@ def retrieve(request: Request) -> Response:
     return _closing(parts_response(parts, DICOM), stack)
 
 
-def _file(path: Path, record: Record, syntaxes: Sequence[str | None], folder: Path) -> tuple[Stream, str]:
+def _file(
+    path: Path, record: Record, syntaxes: Sequence[str | None], folder: Callable[[], Path]
+) -> tuple[Stream, str]:
     """The Part 10 file of an instance in the first of the transfer syntaxes that it can be had in."""
     reason = ""
     for syntax in syntaxes:
@@ -101,7 +108,7 @@ def _file(path: Path, record: Record, syntaxes: Sequence[str | None], folder: Pa
             return Stream.of(_found(FileSlice.whole, path)), record.transfer_syntax
         if syntax == EXPLICIT_LITTLE:
             try:
-                return explicit(_read(path), folder), EXPLICIT_LITTLE
+                return explicit(_read(path), folder()), EXPLICIT_LITTLE
             except NotDecodable as error:
                 reason = f": {error}"
     raise Problem(

@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 
 import click
 
@@ -72,6 +73,10 @@ def run(command: click.Command, name: str, arguments: list[str] | None = None) -
     destination does not answer; 130 ended by Ctrl-C.
     """
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("pydicom").setLevel(
+        logging.CRITICAL
+    )  # its warnings show values, which may be a patient's
+    warnings.filterwarnings("ignore", module="pydicom")
     try:
         status = command.main(arguments, prog_name=name, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -77,7 +77,9 @@ def _stored(files: list[Path], form: str, url: str) -> Iterator[Row]:
 
     patient = ["-m", f"PatientID=DEMO-{form.upper()}", "-m", f"PatientName=Demo^{form.title()}"]
     described, dicom = files[:-1], files[-1]
-    other = ["--uid-suffix", ".1"] if form != "dicom" else []  # the same object again would not be stored again
+    other = (
+        ["--uid-suffix", ".1"] if form != "dicom" else []
+    )  # the same object again would not be stored again
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         for arguments in ([*patient, "--xc", *map(str, described)], [*other, str(dicom)]):

@@ -63,7 +63,9 @@ def command(files: tuple[Path, ...], **options: Any) -> int:
             continue
         for message in each.messages:
             click.echo(f"gateway: {each.source.path}: {message}", err=True)
-        click.echo(("," if instances else "[") + json.dumps(request.metadata(each), ensure_ascii=False), nl=False)
+        click.echo(
+            ("," if instances else "[") + json.dumps(request.metadata(each), ensure_ascii=False), nl=False
+        )
         if options["part10"]:
             write(part10.write(each), options["part10"] / f"{each.sop_instance_uid}.dcm")
         instances.append(each)

@@ -61,9 +61,15 @@ def record(outcome: Outcome) -> dict[str, Any]:
         "study_instance_uid": outcome.study_instance_uid,
         "status": outcome.status.value,
         "reason": outcome.reason,
-        "text": outcome.text or (" ".join(f"{message}." for message in outcome.messages) or None),
+        "text": _text(outcome),
         "retrieve_url": outcome.retrieve_url,
     }
+
+
+def _text(outcome: Outcome) -> str | None:
+    """What there is to say of an outcome, in sentences."""
+    sentences = [text.rstrip(".") for text in (outcome.text, *outcome.messages) if text]
+    return ". ".join(sentences) + "." if sentences else None
 
 
 class Tally:

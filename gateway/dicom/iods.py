@@ -182,9 +182,7 @@ def permits(sop_class_uid: str, probe: Probe) -> str | None:
     if not encodings:
         return f"{iod.noun} is not stored in the transfer syntax {probe.transfer_syntax}"
     if not any(pixels.photometric_interpretation in each.photometric for each in encodings):
-        return (
-            f"{iod.noun} is not stored with {pixels.photometric_interpretation} pixels in this compression"
-        )
+        return f"{iod.noun} is not stored with {pixels.photometric_interpretation} pixels in this compression"
     if not any(
         pixels.photometric_interpretation in each.photometric and pixels.bits_stored in each.bits
         for each in encodings

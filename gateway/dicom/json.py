@@ -443,7 +443,8 @@ def load(data: bytes) -> list[Model]:
     Raises ValueError, with line and column where they are known, for what is not DICOM JSON.
     """
     try:
-        found = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
+        text = data.decode("utf-8-sig")
+        found = json.loads(text, object_pairs_hook=_without_duplicates, parse_int=_integer)
     except UnicodeDecodeError:
         raise ValueError("the JSON is not in UTF-8, as RFC 8259 demands") from None
     except json.JSONDecodeError as error:
@@ -457,6 +458,10 @@ def load(data: bytes) -> list[Model]:
         if not isinstance(model, dict):
             raise ValueError(f"DICOM JSON is an array of objects, and this has {_shown(model)} in it")
     return models
+
+
+def _integer(text: str) -> int | float:
+    return int(text) if WHOLE.fullmatch(text) else float(text)  # no VR has integers that long
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

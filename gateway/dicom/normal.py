@@ -90,6 +90,8 @@ class Normalizer:
         """The element in the normal form, or nothing where it is left out; and where it ended."""
         vr = element.vr or implied_vr(element.tag, element.length, scope.pixel_representation)
         if vr == "SQ" or (element.length == UNDEFINED and holds_items(element)):
+            if element.tag == SPECIFIC_CHARACTER_SET:
+                raise Damaged("its Specific Character Set is a sequence")
             value, end = self._sequence(region, element, scope)
             return header(element.tag, "SQ", len(value)) + value, end
         end = region.end_of(element)
@@ -105,7 +107,7 @@ class Normalizer:
     def _leaf(self, tag: int, vr: str, value: bytes, scope: Scope) -> bytes:
         if tag == SPECIFIC_CHARACTER_SET:
             scope.charset = character_set(value)
-            value = value if self.keep_text else UTF8_TERM.encode()
+            vr, value = "CS", value if self.keep_text else UTF8_TERM.encode()
         if vr in TEXT_VRS and not self.keep_text:
             value, certain = scope.charset.to_utf8(value)
             self.illegible |= not certain

@@ -63,6 +63,9 @@ _MAX_FILE_META = 1024 * 1024
 _ALWAYS_BULK = PIXEL_DATA | {ENCAPSULATED_DOCUMENT, SPECTROSCOPY_DATA}
 _BINARY_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _LONG_TEXT_VRS = frozenset({"UC", "UT"})
+_NO_GROUPS = frozenset({0x0000, 0x0002, 0xFFFE, 0xFFFF})
+"""Groups of commands, File Meta Information and items, which a data set does not have."""
+
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 
 
@@ -92,8 +95,9 @@ class Part10:
     `dataset` has every attribute that pydicom can read but the bulk ones; it is decoded when it is
     looked at. `elements` has the same by tag, as bytes in the normal form, and also what pydicom
     cannot read. `faulty`, `illegible` and `omitted` are the top-level attributes in which something is
-    not what its VR demands, in which text has no certain character set, and which are too large to be
-    held in memory; the last are missing in `elements` too.
+    not what its VR demands, in which text has no certain character set, and which are damaged or too
+    large to be held in memory; the last are missing in `elements` too. `damage` says why the file
+    cannot be followed to its end, as when that is missing.
     """
 
     path: Path
@@ -108,13 +112,15 @@ class Part10:
     faulty: tuple[int, ...] = ()
     illegible: tuple[int, ...] = ()
     omitted: tuple[int, ...] = ()
+    damage: str | None = None
 
 
 def read(path: Path) -> Part10:
     """The file taken apart, in memory that does not depend on how large its values are.
 
-    Raises `Reject` for a file without the preamble of Part 10, one that ends too soon, and one whose
-    bytes are no data set. `Retry` comes later, from reading values, if the file has changed by then.
+    Of a file that is damaged or ends too soon it is what comes before that. Raises `Reject` for one
+    without the preamble of Part 10 or a transfer syntax, and where damage leaves nothing to rely on.
+    `Retry` comes later, from reading values, if the file has changed by then.
     """
     with _opened(path) as reader:
         return reader.part10()
@@ -161,11 +167,12 @@ class _Places:
 
 @dataclass(frozen=True, slots=True)
 class _Normal:
-    """A header in the normal form, and what is wrong with it."""
+    """A header in the normal form, and the tags of those elements with which something is wrong."""
 
     elements: dict[int, bytes]
-    faulty: tuple[int, ...]
-    illegible: tuple[int, ...]
+    faulty: list[int]
+    illegible: list[int]
+    omitted: list[int]
 
 
 class _Reader:
@@ -176,7 +183,7 @@ class _Reader:
         self._path = path
         self._file = file
         self._window: Window = FileWindow(file, self.stamp.size)
-        self._cut_short = False
+        self._damage: str | None = None
 
     def part10(self) -> Part10:
         file_meta, transfer_syntax, region, places = self._surveyed()
@@ -201,9 +208,10 @@ class _Reader:
             elements=normal.elements,
             bulks=tuple(bulks),
             fragments=fragments,
-            faulty=normal.faulty,
-            illegible=normal.illegible,
-            omitted=places.omitted,
+            faulty=tuple(normal.faulty),
+            illegible=tuple(normal.illegible),
+            omitted=(*places.omitted, *normal.omitted),
+            damage=self._damage,
         )
 
     def elements_with_their_text(self) -> Mapping[int, bytes]:
@@ -215,8 +223,7 @@ class _Reader:
         start, file_meta = self._file_meta()
         transfer_syntax = self._transfer_syntax(file_meta)
         if transfer_syntax in INFLATED:
-            self._window, self._cut_short = self._inflated(start)
-            start = 0
+            self._window, start = self._inflated(start), 0
         declared = Encoding(transfer_syntax == IMPLICIT_LITTLE, transfer_syntax != EXPLICIT_BIG)
         region = Region(self._window, self._window.size, declared, Budget()).as_found(start)
         return file_meta, transfer_syntax, region, self._located(region, start)
@@ -249,8 +256,8 @@ class _Reader:
             )
         return str(value)
 
-    def _inflated(self, start: int) -> tuple[Memory, bool]:
-        """The deflated data set (PS3.5 A.5), and whether it goes on beyond what is held in memory."""
+    def _inflated(self, start: int) -> Memory:
+        """The deflated data set (PS3.5 A.5), as much of it as is held in memory."""
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         data = bytearray()
         self._file.seek(start)
@@ -260,9 +267,13 @@ class _Reader:
                 if not chunk:
                     raise Damaged("its deflated data set is not complete")
                 data += inflater.decompress(chunk, MAX_HEADER + 1 - len(data))
-        except zlib.error as error:
-            raise Damaged("its data set cannot be inflated") from error
-        return Memory(bytes(data[:MAX_HEADER])), len(data) > MAX_HEADER
+            if len(data) > MAX_HEADER:
+                raise Damaged(f"its deflated data set has more than {MAX_HEADER:,} bytes")
+        except zlib.error:
+            self._note(Damaged("its data set cannot be inflated"))
+        except Damaged as error:
+            self._note(error)
+        return Memory(bytes(data[:MAX_HEADER]))
 
     def _located(self, region: Region, start: int) -> _Places:
         """Where each top-level element is; of two with one tag the later counts."""
@@ -290,25 +301,26 @@ class _Reader:
         return _Places(held, bulks, tuple(omitted))
 
     def _elements(self, region: Region, offset: int) -> Iterator[tuple[Element, int | None]]:
-        """Each top-level element and where it ends; no end for one that is beyond what was inflated."""
+        """Each top-level element and where it ends; no end for one that is damaged, which is the last."""
         while offset < region.end and not self._is_padding(offset):
             try:
                 element = region.element_at(offset)
-            except Damaged:
-                if self._cut_short:
-                    return
-                raise
-            if element.tag >> 16 in (0x0000, 0x0002, 0xFFFE, 0xFFFF):
-                raise Damaged(f"there is no attribute at byte {offset:,}")
+                if element.tag >> 16 in _NO_GROUPS:
+                    raise Damaged(f"there is no attribute at byte {offset:,}")
+            except Damaged as error:
+                self._note(error)
+                return
             try:
-                end = region.end_of(element)
-            except Damaged:
-                if not self._cut_short:
-                    raise
+                offset = region.end_of(element)
+            except Damaged as error:
+                self._note(error)
                 yield element, None
                 return
-            yield element, end
-            offset = end
+            yield element, offset
+
+    def _note(self, error: Damaged) -> None:
+        """Keep the first damage that is found: the rest follows from it."""
+        self._damage = self._damage or str(error)
 
     def _is_padding(self, offset: int) -> bool:
         """Whether nothing but zeros follows, as in files that were copied in blocks."""
@@ -330,18 +342,21 @@ class _Reader:
     def _normal(
         self, region: Region, places: _Places, *, sound_only: bool = False, keep_text: bool = False
     ) -> _Normal:
-        """The header in the normal form, and which of its elements are faulty and illegible."""
-        elements: dict[int, bytes] = {} if keep_text else {SPECIFIC_CHARACTER_SET: _UTF8_DECLARED}
-        faulty: dict[int, None] = {}
-        illegible: dict[int, None] = {}
+        """The header in the normal form, and what is wrong with it."""
+        result = _Normal({} if keep_text else {SPECIFIC_CHARACTER_SET: _UTF8_DECLARED}, [], [], [])
         scope = Scope()
-        first = [PIXEL_REPRESENTATION] if PIXEL_REPRESENTATION in places.header else []  # others hang on it
-        for tag in [*first, *sorted(places.header)]:
+        if PIXEL_REPRESENTATION in places.header:  # attributes before it may depend on it
+            self._normalized(region, *places.header[PIXEL_REPRESENTATION], Normalizer(), scope)
+        for tag, (element, end) in sorted(places.header.items()):
             normalizer = Normalizer(sound_only, keep_text)
-            elements[tag] = self._normalized(region, *places.header[tag], normalizer, scope)
-            faulty |= {tag: None} if normalizer.faulty else {}
-            illegible |= {tag: None} if normalizer.illegible else {}
-        return _Normal(elements, tuple(faulty), tuple(illegible))
+            try:
+                result.elements[tag] = self._normalized(region, element, end, normalizer, scope)
+            except Damaged as error:
+                self._note(error)
+                result.omitted.append(tag)
+            result.faulty.extend([tag] * normalizer.faulty)
+            result.illegible.extend([tag] * normalizer.illegible)
+        return result
 
     def _normalized(
         self, region: Region, element: Element, end: int, normalizer: Normalizer, scope: Scope

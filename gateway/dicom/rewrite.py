@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom.dataelem import DataElement
@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
 from gateway.dicom import uids
+from gateway.dicom.dictionary import Step, keyword_of, parse_path
 from gateway.dicom.elements import EXPLICIT, PIXEL_DATA, UNDEFINED, header, name_of
 from gateway.dicom.frames import number_of_frames
 from gateway.dicom.media_types import EXPLICIT_LITTLE, FORBIDDEN, INFLATED, MEDIA_TYPES, is_native, is_video
@@ -33,26 +34,52 @@ _SAFE_UID = re.compile(r"[0-9.]{1,64}")
 """Less than PS3.5 9.1 demands, as archives hold UIDs with leading zeros; but enough for a URL."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What is to be different in a file.
+
+    `whole` are the paths of sequences that were set as a whole; of others, items that were set by
+    path. `removed` has the steps to each attribute that the file is to lose.
+    """
+
+    dataset: Dataset
+    whole: frozenset[str]
+    removed: tuple[tuple[Step, ...], ...]
+    uid_suffix: str
+
+    def __bool__(self) -> bool:
+        return bool(self.dataset or self.removed or self.uid_suffix)
+
+    def replaces(self, tag: int) -> bool:
+        """Whether nothing of an attribute's old value stays."""
+        if tag in self.dataset:
+            return (
+                self.dataset[tag].VR != "SQ" or not self.dataset[tag].value or keyword_of(tag) in self.whole
+            )
+        return any(path[0].tag == tag and len(path) == 1 for path in self.removed)
+
+
 def adopt(probe: Probe, attributes: Attributes | None, *, verbatim: bool, uid_suffix: str = "") -> Instance:
     """The instance that a DICOM file is, with the attributes given over its own.
 
-    With nothing to change the file is sent as it is, every byte. Implicit VR and Big Endian, which
-    web services forbid (PS3.18 8.7.3), become Explicit VR Little Endian, with a message, unless
-    `verbatim`. Attributes or a suffix always mean a new header, in Explicit VR Little Endian and
+    With nothing to change the file is sent as it is, every byte, even one that ends too soon. Implicit
+    VR and Big Endian, which web services forbid (PS3.18 8.7.3), become Explicit VR Little Endian, with
+    a message, unless `verbatim`. Changes always mean a new header, in Explicit VR Little Endian and
     UTF-8, whatever `verbatim` says; pixel data keep their bytes and their compression.
 
-    Elements of `attributes.dataset` replace the file's; of sequences, item by item, those elements
-    that the item has; an empty sequence replaces all items. `uid_suffix` is appended to the file's
-    Study, Series and SOP Instance UID; an attribute replaces the UID with its suffix.
+    Elements of `attributes.dataset` replace the file's; of a sequence that was set by path, item by
+    item, those elements that the item has. What `attributes.removed` names is left out. `uid_suffix` is
+    appended to the file's Study, Series and SOP Instance UID; an attribute replaces a UID with its
+    suffix.
 
-    Raises `Reject` for UIDs that are none, for values that would be lost on the way, and for what
-    `read` refuses; `Retry` where the file has changed since it was probed.
+    Raises `Reject` for UIDs that are none, for a file that cannot be given a new header without a loss,
+    and for what `read` refuses; `Retry` where the file has changed since it was probed.
     """
     part10 = read(probe.source.path)
     _check_unchanged(probe, part10)
-    changes = _changes(part10.path, attributes)
-    if changes or uid_suffix:
-        instance = _changed(probe, part10, changes, uid_suffix)
+    changes = _changes(part10, attributes, uid_suffix)
+    if changes:
+        instance = _changed(probe, part10, changes)
     elif part10.transfer_syntax in FORBIDDEN and not verbatim:
         instance = _in_explicit_vr(probe, part10)
     else:
@@ -67,16 +94,52 @@ def _check_unchanged(probe: Probe, part10: Part10) -> None:
             raise Retry(f"{part10.path} changed while it was being read; try again when it is complete")
 
 
-def _changes(path: Path, attributes: Attributes | None) -> Dataset:
-    """A copy of the attributes to be set, without the character set, which is no choice."""
-    changes = Dataset() if attributes is None else copy.deepcopy(attributes.dataset)
-    changes.pop(SPECIFIC_CHARACTER_SET, None)
-    for tag in changes.keys():  # noqa: SIM118  - a Dataset iterates over its elements
-        if tag.group in (0x0002, 0x7FE0):
+def _changes(part10: Part10, attributes: Attributes | None, uid_suffix: str) -> _Changes:
+    """What is to be changed; the character set is no choice."""
+    if attributes is None:
+        return _Changes(Dataset(), frozenset(), (), uid_suffix)
+    dataset = copy.deepcopy(attributes.dataset)
+    dataset.pop(SPECIFIC_CHARACTER_SET, None)
+    paths = (parse_path(path) for path in attributes.removed)
+    removed = tuple(path for path in paths if _is_there(part10, path))
+    for tag in (*map(int, dataset.keys()), *(path[0].tag for path in removed)):
+        if tag >> 16 in (0x0002, 0x7FE0):
             raise Reject(
-                f"{name_of(tag)} of {path} cannot be set: in a DICOM file it follows from the pixel data"
+                f"{name_of(tag)} of {part10.path} cannot be set or removed: it follows from the pixel data"
             )
-    return changes
+        if tag >> 16 & 1 and tag & 0xFFFF <= 0xFF:
+            _check_creator(part10, dataset[tag])
+    return _Changes(dataset, frozenset(attributes.origins), removed, uid_suffix)
+
+
+def _is_there(part10: Part10, path: tuple[Step, ...]) -> bool:
+    tag = path[0].tag
+    if len(path) == 1:
+        return tag in part10.elements or any(bulk.tag == tag for bulk in part10.bulks)
+    return _owner(part10.dataset, path) is not None
+
+
+def _owner(dataset: Dataset, path: tuple[Step, ...]) -> Dataset | None:
+    """The data set or item that has the attribute at the end of a path; None if there is none."""
+    for step in path[:-1]:
+        if not _is_sequence(dataset, step.tag) or step.index >= len(dataset[step.tag].value):
+            return None
+        dataset = dataset[step.tag].value[step.index]
+    return dataset if path[-1].tag in dataset else None
+
+
+def _is_sequence(dataset: Dataset, tag: int) -> bool:
+    return tag in dataset and dataset.get_item(tag).VR == "SQ"
+
+
+def _check_creator(part10: Part10, creator: DataElement) -> None:
+    """Raise `Reject` where a block of private attributes would become somebody else's (PS3.5 7.8.1)."""
+    if creator.tag in part10.dataset and part10.dataset[creator.tag].value != creator.value:
+        raise Reject(
+            f"{part10.path} has private attributes of {str(part10.dataset[creator.tag].value)!r} at "
+            f"{name_of(creator.tag)}, where those of {str(creator.value)!r} are to be set. "
+            "Give them another block"
+        )
 
 
 def _as_it_is(probe: Probe, part10: Part10) -> Instance:
@@ -85,6 +148,9 @@ def _as_it_is(probe: Probe, part10: Part10) -> Instance:
         _instance(probe, part10.dataset, part10.transfer_syntax, probe.content),
         bulks=part10.bulks,
         metadata_obstacle=_obstacle(part10, part10.transfer_syntax, part10.faulty, part10.illegible),
+        messages=(f"is damaged: {part10.damage}. It is sent as it is",)
+        if part10.damage and probe.whole
+        else (),
     )
 
 
@@ -105,26 +171,27 @@ def _in_explicit_vr(probe: Probe, part10: Part10) -> Instance:
     )
 
 
-def _changed(probe: Probe, part10: Part10, changes: Dataset, uid_suffix: str) -> Instance:
+def _changed(probe: Probe, part10: Part10, changes: _Changes) -> Instance:
     """The file with a new header, in which whatever is not changed keeps its bytes."""
     source = part10.transfer_syntax
     target = EXPLICIT_LITTLE if source in FORBIDDEN else INFLATED.get(source, source)
     _check_rewritable(part10, target)
-    _check_legible(part10, _kept(part10.illegible, changes))
+    _check_legible(part10, tuple(tag for tag in part10.illegible if not changes.replaces(tag)))
     edited = decoded(part10.elements)
-    tags = _edit(edited, changes, uid_suffix, part10.path)
-    elements: dict[int, bytes | Stream] = {
-        **part10.elements,
-        **_bulk_elements(part10, target),
-        **{tag: encoded(edited.get_item(tag)) for tag in tags},
-    }
+    touched = _edit(edited, changes, part10.path)
+    elements: dict[int, bytes | Stream] = {**part10.elements, **_bulk_elements(part10, target)}
+    for tag in touched:
+        elements.pop(tag, None)
+        if tag in edited:
+            elements[tag] = encoded(edited.get_item(tag))
     if part10.faulty:  # the file keeps what pydicom cannot read; what is looked at does not have it
         edited = part10.dataset
-        _edit(edited, changes, uid_suffix, part10.path)
+        _edit(edited, changes, part10.path)
+    faulty = tuple(tag for tag in part10.faulty if not changes.replaces(tag))
     return replace(
         _instance(probe, edited, target, assembled(_file_meta(part10, edited, target), elements)),
-        bulks=tuple(bulk for bulk in part10.bulks if bulk.tag not in changes),
-        metadata_obstacle=_obstacle(part10, target, _kept(part10.faulty, changes), ()),
+        bulks=tuple(bulk for bulk in part10.bulks if bulk.tag not in touched),
+        metadata_obstacle=_obstacle(part10, target, faulty, ()),
         messages=() if target == source else (_rewritten(part10),),
     )
 
@@ -132,15 +199,17 @@ def _changed(probe: Probe, part10: Part10, changes: Dataset, uid_suffix: str) ->
 def _rewritten(part10: Part10) -> str:
     was = FORBIDDEN.get(part10.transfer_syntax)
     if was is None:
-        return "its deflated data set was inflated, so that its header could be changed"
-    return f"{was} was rewritten as Explicit VR Little Endian: web services do not carry it (PS3.18 8.7.3)"
+        return "was deflated, and is not any more, so that its header could be changed"
+    return f"was in {was}, which web services may not carry; it is sent in Explicit VR Little Endian"
 
 
 def _check_rewritable(part10: Part10, target: str) -> None:
     """Raise `Reject` where a new header cannot be put around the rest of the file."""
     problem = None
     known = target in MEDIA_TYPES or is_native(target)
-    if part10.omitted:
+    if part10.damage:
+        problem = f"it is damaged, {part10.damage}"
+    elif part10.omitted:
         problem = f"{_names(part10.omitted)} is too large for that"
     elif part10.encoding != EXPLICIT and not known:
         problem = f"its transfer syntax {part10.transfer_syntax} is not known"
@@ -162,20 +231,19 @@ def _check_legible(part10: Part10, unclear: tuple[int, ...]) -> None:
         )
 
 
-def _kept(tags: tuple[int, ...], changes: Dataset) -> tuple[int, ...]:
-    """The attributes among these that are not replaced as a whole."""
-    return tuple(
-        tag for tag in tags if tag not in changes or (changes[tag].VR == "SQ" and changes[tag].value)
-    )
-
-
-def _edit(dataset: Dataset, changes: Dataset, uid_suffix: str, path: Path) -> set[int]:
-    """Put suffix and changes into `dataset`; the tags of what is no longer as it was."""
-    suffixed = {tag for tag in _SUFFIXED if uid_suffix and tag not in changes}
+def _edit(dataset: Dataset, changes: _Changes, path: Path) -> set[int]:
+    """Make the changes in `dataset`; the tags of what is no longer as it was."""
+    for steps in changes.removed:
+        owner = _owner(dataset, steps)
+        if owner is not None:
+            del owner[steps[-1].tag]
+    suffixed = {tag for tag in _SUFFIXED if changes.uid_suffix and tag not in changes.dataset}
     for tag in suffixed:
-        dataset[tag] = _suffixed(tag, _uid(dataset, tag, path), uid_suffix, path)
-    _merge(dataset, changes)
-    return suffixed | {int(tag) for tag in changes.keys()}  # noqa: SIM118  - a Dataset iterates over its elements
+        dataset[tag] = _suffixed(tag, _uid(dataset, tag, path), changes.uid_suffix, path)
+    _merge(dataset, changes.dataset, changes.whole)
+    return (
+        suffixed | {steps[0].tag for steps in changes.removed} | {int(tag) for tag in changes.dataset.keys()}
+    )
 
 
 def _suffixed(tag: int, uid: str, suffix: str, path: Path) -> DataElement:
@@ -188,17 +256,18 @@ def _suffixed(tag: int, uid: str, suffix: str, path: Path) -> DataElement:
     return DataElement(tag, "UI", uid + suffix)
 
 
-def _merge(dataset: Dataset, changes: Dataset) -> None:
-    """Elements of `changes` replace those of `dataset`; items of sequences are merged by their number."""
+def _merge(dataset: Dataset, changes: Dataset, whole: frozenset[str], prefix: str = "") -> None:
+    """Elements of `changes` replace those of `dataset`; of sequences set by path, within their items."""
     for element in changes:
-        old = dataset.get_item(element.tag) if element.tag in dataset else None
-        if element.VR != "SQ" or not element.value or old is None or old.VR != "SQ":
+        name = f"{prefix}{keyword_of(element.tag)}"
+        whole_anyway = element.VR != "SQ" or not element.value or not _is_sequence(dataset, element.tag)
+        if whole_anyway or name in whole:
             dataset[element.tag] = element
             continue
         items = dataset[element.tag].value
         for number, item in enumerate(element.value):
             if number < len(items):
-                _merge(items[number], item)
+                _merge(items[number], item, whole, f"{name}[{number}]." if number else f"{name}.")
             else:
                 items.append(item)
 
@@ -254,6 +323,8 @@ def _obstacle(
         return f"{FORBIDDEN[transfer_syntax]} is sent as it is"
     if transfer_syntax in INFLATED:
         return "its data set is deflated"
+    if part10.damage:
+        return f"it is damaged: {part10.damage}"
     if part10.omitted:
         return f"{_names(part10.omitted)} is too large for metadata"
     if faulty:

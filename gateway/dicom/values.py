@@ -99,11 +99,6 @@ _ENUMERATED: Mapping[str, Mapping[str, str]] = {
 """Enumerated Values of PS3.3: no other value is allowed (PS3.5 6.3); with what they mean."""
 
 
-def split(vr: str, text: str) -> list[str]:
-    r"""The values in a text that people write: separated by `\`, unless the VR has one text only."""
-    return [text] if vr in ONE_TEXT else text.split("\\")
-
-
 def convert(tag: int, vr: str, texts: Sequence[str]) -> Any:
     """The value of a data element from its values as text, each one an item of `texts`.
 

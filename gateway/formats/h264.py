@@ -99,7 +99,7 @@ def sequences(units: Iterable[bytes]) -> Iterator[Sequence]:
 def obstacle(unit: bytes) -> str | None:
     """What in a NAL unit keeps pictures from being shown one by one as they are coded."""
     if kind(unit) in _FURTHER_VIEWS:
-        return "they have further views or layers"
+        return sei.FURTHER_VIEWS
     return sei.obstacle(unit[1:]) if kind(unit) == _SUPPLEMENT else None
 
 

@@ -212,11 +212,11 @@ def _samples(reader: _Reader, table: _Box) -> int:
         box = reader.child(table, kind)
         if box is None:
             continue
-        head = reader.content(box)[:12]
+        head = reader.content(box)[:12].ljust(12, b"\0")
         count = int.from_bytes(head[8:12], "big")
         same_size = kind == "stsz" and int.from_bytes(head[4:8], "big")
         bits = 0 if same_size else 32 if kind == "stsz" else head[7]
-        if len(head) < 12 or 12 + (count * bits + 7) // 8 > box.end - box.start:
+        if 12 + (count * bits + 7) // 8 > box.end - box.start:
             raise Malformed("its index lists fewer samples than it says")
         return count
     return 0

@@ -9,6 +9,11 @@ from collections.abc import Iterator
 
 from gateway.formats.bits import BitReader, Malformed, unescaped
 
+TWO_VIEWS = "each has the views of two eyes"
+FURTHER_VIEWS = "they have further views or layers"
+TURNED = "they are to be turned, mirrored or stretched"
+"""What keeps pictures from being shown one by one as they are coded."""
+
 _FRAME_PACKING, _DISPLAY_ORIENTATION = 45, 47
 
 
@@ -16,9 +21,9 @@ def obstacle(payload: bytes) -> str | None:
     """What in the messages keeps pictures from being shown as they are coded; None if nothing does."""
     for kind, content in messages(payload):
         if kind == _FRAME_PACKING and _packs_views(content):
-            return "each has the views of two eyes"
+            return TWO_VIEWS
         if kind == _DISPLAY_ORIENTATION and _turns(content):
-            return "they are to be turned or mirrored"
+            return TURNED
     return None
 
 

@@ -18,12 +18,14 @@ from gateway.errors import Reject
 from gateway.formats import isobmff, mpeg_systems
 from gateway.formats.bits import Incomplete, Malformed
 from gateway.formats.format import Format
+from gateway.formats.sei import FURTHER_VIEWS, TURNED
 from gateway.formats.video_coding import UNSPECIFIED, Coding
 from gateway.formats.video_pictures import CODECS, Codec, PictureReader, Pictures, codec_name, demuxing, only
 from gateway.formats.video_rules import (
     CONVERT,
     MOVE,
     ONE_SOUND,
+    ONE_VIEW,
     Carrier,
     Container,
     Sound,
@@ -38,7 +40,6 @@ from gateway.model import AudioChannel, Kind, LossyStep, Pixels, Probe, Source
 from gateway.stream import FileSlice, Stream, open_file, stat
 
 if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
-    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
@@ -60,9 +61,10 @@ _MP4_BRANDS = frozenset(
     }
 )
 _ENCRYPTED = frozenset({"encv", "enca", "enct", "encs", "drmi", "drms"})  # ISO/IEC 14496-12, 8.12
-_FURTHER_VIEWS = frozenset({"lhvC", "mvcC", "svcC"})  # ISO/IEC 14496-15
+_VIEW_BOXES = frozenset({"lhvC", "mvcC", "svcC"})  # ISO/IEC 14496-15
 _DEMUXERS = {Container.MP4: "mp4", Container.TRANSPORT: "mpegts", Container.PROGRAM: "mpeg"}
-_SMALLEST = 8  # bytes that a coded picture takes at least, on average
+_PLAIN_SOUND = frozenset({"alaw", "fl32", "fpcm", "in24", "ipcm", "lpcm", "raw ", "sowt", "twos", "ulaw"})
+_SMALLEST = 4  # bytes that a sample takes at least, if only for its size in the index
 _MOST_SAMPLES = 2**23  # three days of video; libav keeps an index of them in memory
 _MOST_SOUNDS = 9  # PS3.3 C.7.6.5, Channel Identification Code
 
@@ -177,18 +179,17 @@ def refuse_container(source: Source, head: bytes) -> None:
     container = next((found for found, (_, sniff) in _REFUSED.items() if sniff(head)), None)
     if container is None:
         return
-    with (
-        suppress(Malformed),
-        open_file(source.path) as file,
-        demuxing(file, _REFUSED[container][0]) as demuxer,
-    ):
-        stream = _picture_stream(source, demuxer)
-        coding = PictureReader(only(demuxer, stream), stream, _codec(source, container, stream)).coding
-        with _refusing(source, coding, container):
-            check_pictures(coding, stat(source.path).st_size)
-            for track in demuxer.streams.audio:
-                check_sound(_sound(track), coding, Container.MP4)
-            check_container(coding, container)
+    size = stat(source.path).st_size
+    with suppress(Malformed), open_file(source.path) as file:
+        if container is Container.QUICKTIME:
+            _check_index(isobmff.read(file, size), size)
+        with demuxing(file, _REFUSED[container][0]) as demuxer:
+            stream = _picture_stream(source, demuxer)
+            coding = PictureReader(only(demuxer, stream), stream, _codec(source, container, stream)).coding
+            with _refusing(source, coding, container):
+                check_pictures(coding, size)
+                _check_sounds(_sounds(demuxer), coding, Container.MP4)
+                check_container(coding, container)
 
 
 def _probe(source: Source, container: Container) -> Probe:
@@ -219,12 +220,21 @@ def _check_movie(source: Source, movie: isobmff.Movie, size: int) -> None:
     if any(_ENCRYPTED & {*track.entries} for track in movie.tracks):
         raise Reject(f"{source.path} is encrypted. Export it again without copy protection")
     _check_count(source, len(pictures))
-    track = pictures[0]
-    if len({*track.entries}) != 1:
+    if len({*pictures[0].entries}) != 1:
         raise Malformed("its pictures change their coding on the way")
-    samples = movie.samples(track)
-    if samples * _SMALLEST > size or samples > _MOST_SAMPLES:
-        raise Malformed(f"its index lists {samples:,} pictures, more than {size:,} bytes hold")
+    _check_index(movie, size)
+
+
+def _check_index(movie: isobmff.Movie, size: int) -> None:
+    """Refuses an index of more samples than a file of `size` bytes holds; libav would make room for them.
+
+    Uncompressed sound is left to libav, which does not list its samples one by one.
+    """
+    for track in movie.tracks:
+        samples = movie.samples(track)
+        plain = not _PLAIN_SOUND.isdisjoint(track.entries)
+        if not plain and (samples * _SMALLEST > size or samples > _MOST_SAMPLES):
+            raise Malformed(f"its index lists {samples:,} samples, more than {size:,} bytes hold")
 
 
 def _check_distance(source: Source, file: BinaryIO) -> None:
@@ -257,7 +267,7 @@ def _examine(
     stream = _picture_stream(source, demuxer)
     reader = PictureReader(only(demuxer, stream), stream, _codec(source, container, stream))
     coding = _as_shown(reader.coding, structure.track)
-    sounds = tuple(_sound(track) for track in demuxer.streams.audio)
+    sounds = _sounds(demuxer)
     others = len(demuxer.streams) - len(demuxer.streams.video) - len(sounds)
     with _refusing(source, coding, container):
         check_pictures(coding, content.length)
@@ -340,14 +350,13 @@ def _as_shown(coding: Coding, track: isobmff.Track | None) -> Coding:
 
 def _check_display(track: isobmff.Track | None, obstacle: str | None) -> None:
     """Refuses pictures that are not to be shown one by one as they are coded; raises `Unsuitable`."""
+    if track and track.boxes & _VIEW_BOXES:
+        obstacle = FURTHER_VIEWS
     if track and track.turned:
-        obstacle = "they are to be turned, mirrored or stretched"
-    if track and track.boxes & _FURTHER_VIEWS:
-        obstacle = "they have further views or layers"
+        obstacle = TURNED
     if obstacle:
-        raise Unsuitable(
-            f"its pictures are not to be shown as they are coded, {obstacle}, and viewers would not", CONVERT
-        )
+        remedy = CONVERT if obstacle == TURNED else ONE_VIEW
+        raise Unsuitable(f"its pictures are not to be shown as they are coded: {obstacle}", remedy)
 
 
 def _check_all_read(structure: _Structure, pictures: Pictures) -> None:
@@ -360,12 +369,14 @@ def _check_all_read(structure: _Structure, pictures: Pictures) -> None:
         raise Malformed(f"its index lists {listed:,} pictures, of which {whole:,} can be read")
 
 
-def _sound(stream: AudioStream) -> Sound:
-    """What libav knows of a sound track."""
-    context = stream.codec_context
-    if not context:  # libav knows no decoder
-        return Sound("", 0, 0, None)
-    return Sound(codec_name(stream), context.sample_rate or 0, context.layout.nb_channels, context.bit_rate)
+def _sounds(demuxer: InputContainer) -> tuple[Sound, ...]:
+    """What libav knows of the sound tracks; of a coding that it does not know, nothing."""
+    return tuple(
+        Sound(codec_name(stream), context.sample_rate or 0, context.layout.nb_channels, context.bit_rate)
+        if (context := stream.codec_context)
+        else Sound("", 0, 0, None)
+        for stream in demuxer.streams.audio
+    )
 
 
 def _check_sounds(sounds: Sequence[Sound], coding: Coding, container: Container) -> None:

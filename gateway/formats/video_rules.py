@@ -95,8 +95,10 @@ _RECODED = (
 
 CONVERT = f"Convert it first, {_FFMPEG} {_RECODED}"
 MOVE = f"Put it into MP4 without recoding, {_FFMPEG} -c copy {{stem}}-dicom.mp4"
-_SHRINK = f"Convert it first, {_FFMPEG} -vf scale=1920:-2 {_RECODED}"
-_SQUARE = f"Convert it first, {_FFMPEG} -vf scale=trunc(iw*sar/2)*2:ih,setsar=1 {_RECODED}"
+_SMALLER = "scale=1920:1080:force_original_aspect_ratio=decrease:force_divisible_by=2"
+_SHRINK = f"Convert it first, {_FFMPEG} -vf {_SMALLER} {_RECODED}"
+_SLOW_DOWN = f"Convert it first, {_FFMPEG} -vf {_SMALLER},fps=30 {_RECODED}"
+_SQUARE = f'Convert it first, {_FFMPEG} -vf "scale=trunc(iw*sar/2)*2:ih,setsar=1" {_RECODED}'
 _WEAVE = f"Convert it first, {_FFMPEG} -vf yadif {_RECODED}"
 _SPLIT = (
     f"Split it into shorter recordings, {_FFMPEG} -map 0 -c copy -f segment -segment_time 1800 "
@@ -110,6 +112,7 @@ _SOUND = (
     f"Convert the sound, {_FFMPEG} -c:v copy -c:a {{encoder}} {{stem}}-dicom.mp4 (or leave it out with -an)"
 )
 ONE_SOUND = f"Choose one, {_FFMPEG} -map 0:v:0 -map 0:a:0 -c copy {{stem}}-dicom.mp4"
+ONE_VIEW = "Export one view by itself, as H.264 High in MP4"
 _STANDARD_COLOUR = "Export it again with standard colours (SDR, BT.709) and 8 bits"
 """What would help. `{file}` and `{stem}` stand for the file and its name without the extension."""
 
@@ -215,8 +218,8 @@ def check_container(coding: Coding, container: Container) -> None:
     if isinstance(coding, mpeg2.Sequence):
         allowed.append(Container.PROGRAM)
     if container not in allowed:
-        titles = ", ".join(item.title for item in allowed)
-        raise Unsuitable(f"{coding.codec} is stored in these containers only: {titles}", MOVE)
+        titles = " or in ".join(item.title for item in allowed)
+        raise Unsuitable(f"{coding.codec} is stored in {titles} only", MOVE)
 
 
 def carrier(coding: Coding, rate: Fraction, frames: int, size: int) -> Carrier:
@@ -239,7 +242,7 @@ def carrier(coding: Coding, rate: Fraction, frames: int, size: int) -> Carrier:
         if blocks <= level.blocks and blocks * rate <= level.speed and _fits(level, rate, frames, size):
             return level.carrier
     speed = f"{float(rate):.4g} frames and {float(size * 8 * rate / frames / 1_000_000):.3g} Mbit a second"
-    raise Unsuitable(f"{speed} are more than the levels permit that DICOM has for {coding.codec}", _SHRINK)
+    raise Unsuitable(f"{speed} are more than the levels permit that DICOM has for {coding.codec}", _SLOW_DOWN)
 
 
 def check_sound(sound: Sound, coding: Coding, container: Container) -> None:
@@ -273,7 +276,7 @@ def _check_h264(coding: h264.Sequence) -> None:
             f"DICOM takes H.264 as 4:2:0 with 8 bits, not as {coding.chroma} with {coding.bits}", CONVERT
         )
     if coding.level_code > _H264_LEVELS[-1].level:
-        raise Unsuitable("DICOM takes H.264 up to level 4.2 only", _SHRINK)
+        raise Unsuitable("DICOM takes H.264 up to level 4.2 only", _lower(coding))
     _check_square(coding)
 
 
@@ -290,7 +293,8 @@ def _check_hevc(coding: hevc.Sequence) -> None:
     if coding.level_code > _HEVC_MAIN.level or coding.high_tier:
         tier = "High" if coding.high_tier else "Main"
         raise Unsuitable(
-            f"DICOM takes HEVC up to level 5.1 in Main tier, not {coding.level} in {tier} tier", _SHRINK
+            f"DICOM takes HEVC up to level 5.1 in Main tier, not {coding.level} in {tier} tier",
+            _lower(coding),
         )
     if coding.fields_apart:
         raise Unsuitable("the two fields of its frames are pictures of their own", _WEAVE)
@@ -327,6 +331,13 @@ def _check_mpeg2(coding: mpeg2.Sequence) -> None:
             "DICOM takes MPEG-2 of High level with a display aspect ratio of 16:9 only",
             _WIDE,
         )
+
+
+def _lower(coding: Coding) -> str:
+    """What helps where the level is too high: another encoding, with fewer frames or pixels if need be."""
+    if coding.rate and coding.rate > 60:
+        return _SLOW_DOWN
+    return CONVERT if coding.width <= 1920 and coding.height <= 1080 else _SHRINK
 
 
 def _check_square(coding: Coding) -> None:

@@ -229,8 +229,8 @@ def _missing_dates(composition: Composition) -> list[str]:
     if not missing:
         return []
     names = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
-    verb = "has" if len(missing) == 1 else "have"
-    return [f"it is not known when the file was made: {names} {verb} no value"]
+    verb = "is" if len(missing) == 1 else "are"
+    return [f"it is not known when the file was made: {names} {verb} empty"]
 
 
 def _keys(mapping: Mapping | None, facts: Facts, composition: Composition) -> tuple[str | None, str | None]:

@@ -47,7 +47,10 @@ _PLAIN = (
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A source that an expression names, or a fact of it; and where that stands. The first comes with each second."""
+    """A source that an expression names, or a fact of it, and where that stands.
+
+    An expression that names a fact names its source as well.
+    """
 
     source: str
     name: str | None
@@ -238,7 +241,7 @@ def _parsed(code: str) -> nodes.Template:
             raise ValueError(f"{str(parser.stream.current.value)!r} is not expected here")
     except TemplateSyntaxError as error:
         message = error.message or "this is not an expression"
-        unclosed = message.startswith(("unexpected char \"'\"", "unexpected char '\"'"))
+        unclosed = message.startswith(('unexpected char "\'"', "unexpected char '\"'"))
         raise ValueError("a quote is not closed" if unclosed else message) from None
     except TemplateError as error:
         raise ValueError(f"this is not an expression: {error}") from None

@@ -1,5 +1,14 @@
-"""The wire: multipart bodies, requests, answers, credentials, and the client that stores over DICOMweb.
+"""The wire: store requests, what archives answer, and what to do about each answer.
 
-`client` is what the pipeline calls and the only module that speaks HTTP. `multipart` has no part in
-that: it is bytes in, events out, and the embedded archive reads with it what others send.
+    multipart    bodies of several parts, written and read
+    request      instances as a body to post
+    address      where to store, where to look
+    answer       what came back, in one form; `prose` for what is no DICOM
+    codes        what archives' codes mean
+    verdict      what an answer says of each instance
+    lookup       is an instance in the archive?
+    delivery     the way of each instance until it is known what became of it; `patience` for how long
+    client       HTTP, with `auth`, `tls` and, for what goes wrong, `trouble`
+
+Only `client` speaks HTTP. The embedded archive reads with `multipart` what others send.
 """

@@ -50,6 +50,11 @@ class Address:
         ]
         return f"{self.root}{path}?{urlencode([('SOPInstanceUID', sop_instance_uid), *kept])}"
 
+    def instance(self, study: str, series: str, sop_instance_uid: str) -> str:
+        """The address of an instance (PS3.18 10.4.1)."""
+        study, series, uid = (quote(each, safe="") for each in (study, series, sop_instance_uid))
+        return f"{self.root}/studies/{study}/series/{series}/instances/{uid}"
+
 
 def parse(url: str) -> Address:
     """Take a store address apart; a DICOMweb root gets `/studies` appended. Raises `Fatal`."""

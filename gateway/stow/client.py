@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
+from typing import IO
 
 import httpx
 
@@ -28,6 +30,7 @@ from gateway.stow.auth import Authorization
 from gateway.stow.codes import Step
 from gateway.stow.delivery import Delivery, Lost, Memory
 from gateway.stow.lookup import Found, Presence
+from gateway.stow.multipart import Malformed, PartData, Reader, parse_content_type
 from gateway.stow.patience import Patience
 from gateway.stow.request import Request
 from gateway.stream import Stream
@@ -44,6 +47,44 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 Headers = list[tuple[bytes, bytes]]
 
 _log = logging.getLogger(__name__)
+
+
+def _bounded(response: httpx.Response) -> bytes:
+    """The body of an answer, which ought to be short."""
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > LONGEST_ANSWER:
+            break
+    return bytes(body[:LONGEST_ANSWER])
+
+
+def _save(file: IO[bytes], response: httpx.Response) -> bytes:
+    """Write an instance that was asked for to a file, out of its envelope if it has one."""
+    if response.status_code != 200:
+        return _bounded(response)
+    file.seek(0)  # an earlier attempt may have broken off
+    file.truncate()
+    content_type = parse_content_type(response.headers.get("content-type", ""))
+    if not content_type.media_type.startswith("multipart/"):
+        file.writelines(response.iter_bytes())
+        return b""
+    reader = Reader(content_type.parameters.get("boundary"))
+    for chunk in response.iter_bytes():
+        file.writelines(event.data for event in reader.feed(chunk) if isinstance(event, PartData))
+    reader.close()
+    return b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request to be made; `read` takes the answer's body in."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Stream | None = None
+    read: Callable[[httpx.Response], bytes] = _bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +182,24 @@ class Client:
             if not patience.wait():
                 raise Unreachable(f"{self._address.root}: the archive does not answer searches")
 
+    def retrieve(self, study: str, series: str, sop_instance_uid: str, file: IO[bytes]) -> None:
+        """Write an instance to a file, as the archive keeps it (WADO-RS, PS3.18 10.4).
+
+        Raises `Refused` when the archive does not give it, `Retry` when it breaks off, and
+        `Unreachable` when it does not answer.
+        """
+        url = self._address.instance(study, series, sop_instance_uid)
+        accept = f'multipart/related; type="{Form.DICOM.media_type}"; transfer-syntax=*'
+        call = _Call("GET", url, {"Accept": accept}, read=partial(_save, file))
+        try:
+            reply = self._exchange(call, self._patience())
+        except (Lost, Malformed) as error:
+            raise Retry(f"{self._address.root}: an instance did not come back whole: {error}") from error
+        if reply.status != 200:
+            said = answer.parse(reply.status, reply.headers, reply.body).text
+            text = codes.sentence("the archive does not give an instance back", f"HTTP {reply.status}", said)
+            raise Refused(f"{self._address.root}: {text}")
+
     # What a delivery needs
 
     def post(self, request: Request, patience: Patience) -> Answer:
@@ -148,15 +207,17 @@ class Client:
         headers = {"Content-Type": request.content_type}
         if not self._destination.chunked:
             headers["Content-Length"] = str(request.body.length)
-        reply = self._exchange("POST", self._address.store, headers, patience, request.body)
+        reply = self._exchange(_Call("POST", self._address.store, headers, request.body), patience)
         return answer.parse(reply.status, reply.headers, reply.body)
 
     def find(self, instance: Instance, patience: Patience) -> Found | None:
         """Search for an instance in its study and then everywhere; see `delivery.Wire`."""
         found: Found | None = None
+        if self._stopped.is_set():
+            return None
         for study in (instance.study_instance_uid, None):
             url = self._address.search(study, instance.sop_instance_uid)
-            reply = self._exchange("GET", url, {"Accept": Form.JSON.media_type}, patience)
+            reply = self._exchange(_Call("GET", url, {"Accept": Form.JSON.media_type}), patience)
             if reply.status >= 300 and codes.status(reply.status).step in {Step.LATER, Step.LATER_TWICE}:
                 return None
             found = lookup.read(reply.status, reply.body, instance)
@@ -170,21 +231,14 @@ class Client:
         budget = 0.0 if self._memory.tired else self._destination.retry_for
         return Patience(budget, clock=self._clock, sleep=self._sleep, random=self._random)
 
-    def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        patience: Patience,
-        body: Stream | None = None,
-    ) -> _Reply:
+    def _exchange(self, call: _Call, patience: Patience) -> _Reply:
         """One request and its answer. Connecting, and a token that is refused, are tried again here."""
         renewed = repeated = False
         while True:
             authorization = self._authorization.header()
             began = self._clock()
             try:
-                reply = self._talk(method, url, self._headers(headers, authorization), patience, body)
+                reply = self._talk(call, authorization, patience)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
                 self._refuse_if_lasting(error)
                 if trouble.is_unknown_host(error) or not patience.wait(since=began):
@@ -196,7 +250,7 @@ class Client:
                 raise Lost(f"The archive was silent for {self._destination.timeout:g} seconds") from error
             except httpx.RequestError as error:
                 self._refuse_if_lasting(error)
-                if body or repeated:
+                if call.body or repeated:
                     raise Lost(
                         "The archive closed the connection without a complete answer", hung_up=True
                     ) from error
@@ -206,26 +260,24 @@ class Client:
                     return reply
                 renewed = True
 
-    def _talk(
-        self, method: str, url: str, headers: Headers, patience: Patience, body: Stream | None
-    ) -> _Reply:
-        outgoing = _Outgoing(body, self._on_progress, self._stopped) if body else None
+    def _talk(self, call: _Call, authorization: str | None, patience: Patience) -> _Reply:
+        outgoing = _Outgoing(call.body, self._on_progress, self._stopped) if call.body else None
         timeout = self._destination.timeout
         request = self._http.build_request(
-            method,
-            url,
-            headers=headers,
+            call.method,
+            call.url,
+            headers=self._headers(call.headers, authorization),
             content=outgoing,
             timeout=httpx.Timeout(timeout, connect=self._connect_timeout(patience), pool=None),
         )
         try:
             with closing(self._http.send(request, stream=True)) as response:
-                reply = _Reply(response.status_code, response.headers, _bounded(response.iter_bytes()))
+                reply = _Reply(response.status_code, response.headers, call.read(response))
         except BaseException:
             if outgoing:
                 outgoing.take_back()
             raise
-        _log.debug("%s %s: %d", method, self._address.host, reply.status)
+        _log.debug("%s %s: %d", call.method, self._address.host, reply.status)
         if outgoing and reply.status >= 300 and codes.status(reply.status).step is not Step.FAIL:
             outgoing.take_back()
         return reply
@@ -290,7 +342,7 @@ class _Outgoing:
 
     def __iter__(self) -> Iterator[bytes]:
         chunks = iter(self._body)
-        while chunk := self._next(chunks):
+        while (chunk := self._next(chunks)) is not None:
             yield chunk
             self._sent += len(chunk)
             self._on_progress(len(chunk))
@@ -308,15 +360,6 @@ class _Outgoing:
         except OSError as error:
             name = error.filename or "A source file"
             raise Retry(f"{name} could not be read to its end: {error.strerror or error}") from error
-
-
-def _bounded(chunks: Iterator[bytes]) -> bytes:
-    body = bytearray()
-    for chunk in chunks:
-        body += chunk
-        if len(body) > LONGEST_ANSWER:
-            break
-    return bytes(body[:LONGEST_ANSWER])
 
 
 def _check_headers(headers: Sequence[tuple[str, str]]) -> None:

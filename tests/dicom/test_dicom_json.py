@@ -430,7 +430,7 @@ def test_a_document_is_one_array_of_objects_in_utf_8() -> None:
         (b"\xff", "not in UTF-8"),
         (b'{"00100020": {}, "00100020": {}}', "'00100020' is twice in one JSON object"),
         (b"[" * 100_000, "nested too deeply"),
-        (b"1" * 5000, "digits"),
+        (b"1" * 5000, "is an array of objects"),
     ],
 )
 def test_what_is_no_dicom_json_is_refused_in_words(data: bytes, reason: str) -> None:

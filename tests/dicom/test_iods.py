@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cases are read best with a case a line
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,15 @@ def test_the_tables_name_what_exists(uid: str) -> None:
 def test_what_may_be_empty_is_added_empty() -> None:
     dataset = completed(PatientName="Doe^John")
     assert dataset.PatientName == "Doe^John"
-    for keyword in ("PatientID", "PatientSex", "StudyDate", "AccessionNumber", "PatientOrientation", "Manufacturer", "Laterality"):
+    for keyword in (
+        "PatientID",
+        "PatientSex",
+        "StudyDate",
+        "AccessionNumber",
+        "PatientOrientation",
+        "Manufacturer",
+        "Laterality",
+    ):
         assert dataset[keyword].is_empty
     assert dataset["AcquisitionContextSequence"].VR == "SQ"
     assert faults(dataset) == []
@@ -172,7 +181,11 @@ def test_what_keeps_an_object_from_being_one_is_said(changes: dict[str, Any], fa
 
 def test_what_may_be_empty_must_still_be_there() -> None:
     found = faults(photograph())
-    assert {"PatientName is missing", "AcquisitionContextSequence is missing", "Laterality is missing"} <= set(found)
+    assert {
+        "PatientName is missing",
+        "AcquisitionContextSequence is missing",
+        "Laterality is missing",
+    } <= set(found)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +211,9 @@ def test_what_may_be_empty_must_still_be_there() -> None:
         (VIDEO_PHOTOGRAPHIC, "108", "YBR_PARTIAL_420", 10, True),
     ],
 )
-def test_what_pixels_an_object_may_carry(uid: str, transfer_syntax: str, photometric: str, bits: int, permitted: bool) -> None:
+def test_what_pixels_an_object_may_carry(
+    uid: str, transfer_syntax: str, photometric: str, bits: int, permitted: bool
+) -> None:
     reason = permits(uid, probe(JPEG + transfer_syntax, photometric, bits))
     assert (reason is None) is permitted
 

@@ -17,7 +17,7 @@ from pydicom.filereader import read_dataset
 from pydicom.valuerep import VR, validate_value
 
 from gateway.dicom.dictionary import tag_of, vr_of
-from gateway.dicom.values import BINARY, convert, format_ds, split
+from gateway.dicom.values import BINARY, convert, format_ds
 
 
 def value_of(keyword: str, *texts: str) -> Any:
@@ -208,13 +208,6 @@ def test_several_values_are_a_list_and_may_have_empty_ones_between() -> None:
     assert value_of("PixelSpacing", "0.5", "0.25") == ["0.5", "0.25"]
     with pytest.raises(ValueError, match="whole numbers"):
         value_of("SelectorUSValue", "1", "", "2")
-
-
-def test_values_are_separated_by_backslashes_where_they_can_be() -> None:
-    assert split("CS", r"ORIGINAL\PRIMARY") == ["ORIGINAL", "PRIMARY"]
-    assert split("LO", "") == [""]
-    for vr in ("LT", "ST", "UR", "UT"):
-        assert split(vr, r"C:\a") == [r"C:\a"]
 
 
 @pytest.mark.parametrize(

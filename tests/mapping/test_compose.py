@@ -8,7 +8,9 @@ from gateway.mapping.assignments import Assignment, read_attributes
 from gateway.mapping.compose import Composition, compose
 from gateway.mapping.nodes import Fault, Table, parse
 
-FACTS: Mapping[str, Mapping[str, Any]] = {"path": {"mrn": "4711", "none": None, "back": "a\\b", "code": "39937001"}}
+FACTS: Mapping[str, Mapping[str, Any]] = {
+    "path": {"mrn": "4711", "none": None, "back": "a\\b", "code": "39937001"}
+}
 
 
 def level(text: str, origin: str = "") -> tuple[Assignment, ...]:
@@ -38,7 +40,9 @@ def test_the_higher_level_wins_attribute_by_attribute() -> None:
 
 
 def test_values_are_text_until_their_vr_says_otherwise() -> None:
-    dataset = made_of("SeriesNumber: 7\nPatientID: 0010\nPixelSpacing: 0.10\\0.2\nReferencedFrameNumber: 1\\2\\3\n")
+    dataset = made_of(
+        "SeriesNumber: 7\nPatientID: 0010\nPixelSpacing: 0.10\\0.2\nReferencedFrameNumber: 1\\2\\3\n"
+    )
     assert dataset.SeriesNumber == 7
     assert dataset.PatientID == "0010"
     assert [str(value) for value in dataset.PixelSpacing] == ["0.10", "0.2"]
@@ -46,7 +50,9 @@ def test_values_are_text_until_their_vr_says_otherwise() -> None:
 
 
 def test_null_removes_and_quoted_empty_sends_empty() -> None:
-    composition = composed("PatientID: low\nPatientSex: O\nModality: OT\n", "PatientID: null\nPatientSex: ''\nStudyID:\n")
+    composition = composed(
+        "PatientID: low\nPatientSex: O\nModality: OT\n", "PatientID: null\nPatientSex: ''\nStudyID:\n"
+    )
     assert "PatientID" not in composition.dataset
     assert composition.dataset["PatientSex"].is_empty
     assert composition.removed == ["PatientID", "StudyID"]
@@ -66,7 +72,10 @@ def test_expressions_that_all_come_to_nothing_leave_the_word_to_the_next_level()
 
 
 def test_what_is_overridden_is_never_evaluated() -> None:
-    assert made_of("StudyDate: '{{ path.mrn | dicom_date }}'\n", "StudyDate: '20240531'\n").StudyDate == "20240531"
+    assert (
+        made_of("StudyDate: '{{ path.mrn | dicom_date }}'\n", "StudyDate: '20240531'\n").StudyDate
+        == "20240531"
+    )
 
 
 def test_backslashes_separate_in_the_text_and_not_in_values() -> None:
@@ -87,7 +96,10 @@ def test_a_sequence_is_codes_or_items_or_one_item() -> None:
     )
     assert dataset.AnatomicRegionSequence[0].CodeValue == "39937001"
     assert [item.CodeMeaning for item in dataset.ProcedureCodeSequence] == ["One", "Two"]
-    assert [len(dataset[name].value) for name in ("ConceptNameCodeSequence", "IssuerOfPatientIDQualifiersSequence")] == [0, 0]
+    assert [
+        len(dataset[name].value)
+        for name in ("ConceptNameCodeSequence", "IssuerOfPatientIDQualifiersSequence")
+    ] == [0, 0]
     assert dataset.RequestAttributesSequence[1].RequestedProcedureCodeSequence[0].CodeMeaning == "Three"
     assert dataset.ReferencedStudySequence[0].ReferencedSOPInstanceUID == "1.2"
 
@@ -108,7 +120,8 @@ def test_parts_of_sequences_that_come_to_nothing_are_left_out() -> None:
 def test_a_path_sets_one_attribute_of_an_item() -> None:
     composition = composed(
         "RequestAttributesSequence: [{AccessionNumber: A, RequestedProcedureID: R}]\n",
-        "RequestAttributesSequence.RequestedProcedureID: S\nRequestAttributesSequence[1].AccessionNumber: B\n",
+        "RequestAttributesSequence.RequestedProcedureID: S\n"
+        "RequestAttributesSequence[1].AccessionNumber: B\n",
     )
     first, second = composition.dataset.RequestAttributesSequence
     assert (first.AccessionNumber, first.RequestedProcedureID, second.AccessionNumber) == ("A", "S", "B")
@@ -139,7 +152,10 @@ def test_items_are_counted_from_0_and_none_is_left_out() -> None:
         ("PatientBirthDate: '{{ path.mrn }}'", "PatientBirthDate (DA) cannot be '4711'"),
         ("AnatomicRegionSequence: 'SCT:{{ path.mrn }}:{{ path.none }}'", "CodeMeaning of the code is empty"),
         ("PatientID: '{{ 1 / 0 }}'", "{{ 1 / 0 }} fails: division by zero"),
-        ("RequestAttributesSequence: [{AccessionNumber: '{{ path.mrn ~ path.mrn ~ path.mrn ~ path.mrn ~ 1 }}'}]", "SH allows 16"),
+        (
+            "RequestAttributesSequence: [{AccessionNumber: '{{ path.code }}{{ path.code }}1'}]",
+            "SH allows 16",
+        ),
     ],
 )
 def test_what_a_value_cannot_be_is_told_with_its_place(text: str, words: str) -> None:
@@ -154,6 +170,9 @@ def test_all_faults_of_a_file_come_at_once() -> None:
 
 
 def test_one_file_leaves_no_trace_in_the_next() -> None:
-    levels = [level("RequestAttributesSequence: [{AccessionNumber: A}]"), level("RequestAttributesSequence[1].AccessionNumber: B")]
+    levels = [
+        level("RequestAttributesSequence: [{AccessionNumber: A}]"),
+        level("RequestAttributesSequence[1].AccessionNumber: B"),
+    ]
     for _ in range(2):
         assert len(compose(levels, FACTS).dataset.RequestAttributesSequence) == 2

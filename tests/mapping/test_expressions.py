@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cases are read best with a case a line
 import resource
 import time
 from collections.abc import Mapping
@@ -16,13 +17,12 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
     "exif": {"make": "Canon", "orientation": 1, "captured": datetime(2024, 5, 31, 14, 30, tzinfo=UTC)},
 }
 KNOWN = {source: tuple(facts) for source, facts in FACTS.items()}
-CODE = st.lists(
-    st.sampled_from(
-        [*"()[]{}.|~+-*/%'\",:=<>!&#ab01 \\\n", "path", ".mrn", "exif", " if ", " else ", " not ", " in ", " is ", "**", "//"]
-        + [" upper", "|replace", "default", "__class__", "range", "loop", "self", "true", "none", "{{", "}}", "{%"]
-    ),
-    max_size=60,
-).map("".join)
+SIGNS = "()[]{}.|~+-*/%'\",:=<>!&#ab01 \\\n"
+WORDS = (
+    "path", ".mrn", "exif", " if ", " else ", " not ", " in ", " is ", "**", "//", " upper", "|replace", "default",
+    "__class__", "range", "loop", "self", "true", "none", "{{", "}}", "{%",
+)  # fmt: skip
+CODE = st.lists(st.sampled_from([*SIGNS, *WORDS]), max_size=60).map("".join)
 
 
 def template(text: str, faults: list[Fault] | None = None) -> Template:
@@ -207,6 +207,7 @@ def test_any_text_is_rendered_or_explained(code: str) -> None:
         if faults:
             continue
         try:
-            assert len(parsed.render(FACTS, []).text) <= 3 * LIMIT
+            result = parsed.render(FACTS, []).text
         except ValueError as error:
-            assert str(error).startswith("{{ ")
+            result = str(error).partition(" fails: ")[0]
+        assert len(result) <= LIMIT

@@ -44,7 +44,11 @@ def apply(expression: str, value: Any) -> tuple[str, list[str]]:
         ("dicom_datetime", MOMENT, "20240531140307.250000+0530"),
         ("dicom_datetime", datetime(2024, 5, 31, 14, 3), "20240531140300"),  # noqa: DTZ001 - local time, as cameras say it
         ("dicom_datetime", datetime(2024, 5, 31, tzinfo=UTC), "20240531000000+0000"),
-        ("dicom_datetime", MOMENT.replace(tzinfo=timezone(-timedelta(hours=3, minutes=30))), "20240531140307.250000-0330"),
+        (
+            "dicom_datetime",
+            MOMENT.replace(tzinfo=timezone(-timedelta(hours=3, minutes=30))),
+            "20240531140307.250000-0330",
+        ),
         ("dicom_datetime", "2024-05-31T14:03:07Z", "20240531140307+0000"),
         ("dicom_datetime('%d%m%y %H%M')", "310524 1403", "20240531140300"),
     ],
@@ -55,7 +59,17 @@ def test_filters_do_what_they_say(expression: str, value: Any, result: str) -> N
 
 @pytest.mark.parametrize(
     "expression",
-    ["upper", "lower", "trim", "replace('a', 'b')", "dicom_date", "dicom_time", "dicom_datetime", "fit('LO')", "keep_empty"],
+    [
+        "upper",
+        "lower",
+        "trim",
+        "replace('a', 'b')",
+        "dicom_date",
+        "dicom_time",
+        "dicom_datetime",
+        "fit('LO')",
+        "keep_empty",
+    ],
 )
 @pytest.mark.parametrize("value", [None, ""])
 def test_nothing_goes_through_every_filter(expression: str, value: str | None) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables of cases are read best with a case a line
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,13 @@ attributes:
 """
 
 LINES = st.sampled_from(
-    ["template: x", "template: secondary-capture", "extends: m.yaml", "extends: photo", "sources:", "  path: {name: '(?P<a>.)'}"]
-    + ["identity: {study: '{{ path.a }}'}", "attributes:", "  PatientID: '{{ path.a | upper }}'", "  00100010: {{ a }}"]
-    + ["  AnatomicRegionSequence: SCT:1:x", "  - a", "  ReferencedImageSequence[1]: {A: b}", "\tx: y", "  X.Y[0].Z: 'a", "''", "a: b: c"]
-)
+    [
+        "template: x", "template: secondary-capture", "extends: m.yaml", "extends: photo", "sources:",
+        "  path: {name: '(?P<a>.)'}", "identity: {study: '{{ path.a }}'}", "attributes:",
+        "  PatientID: '{{ path.a | upper }}'", "  00100010: {{ a }}", "  AnatomicRegionSequence: SCT:1:x",
+        "  - a", "  ReferencedImageSequence[1]: {A: b}", "\tx: y", "  X.Y[0].Z: 'a", "''", "a: b: c",
+    ]
+)  # fmt: skip
 
 
 def write(folder: Path, text: str, name: str = "site.yaml") -> str:
@@ -78,7 +82,10 @@ def test_a_mapping_that_extends_another_overrides_its_parts(tmp_path: Path) -> N
     assert mapping.template == "vl-photographic"
     assert mapping.study is not None
     assert mapping.series is not None
-    assert [[each.name for each in level] for level in mapping.levels] == [["PatientID"], ["PatientSex", "PatientComments"]]
+    assert [[each.name for each in level] for level in mapping.levels] == [
+        ["PatientID"],
+        ["PatientSex", "PatientComments"],
+    ]
 
 
 def test_one_pattern_overrides_another_and_both_files_are_checked(tmp_path: Path) -> None:
@@ -99,7 +106,9 @@ def test_going_round_in_a_circle_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_named_with_what_is(tmp_path: Path) -> None:
-    with pytest.raises(Fatal, match="there is no mapping 'phto': name one of document, photo, or a file that exists"):
+    with pytest.raises(
+        Fatal, match="there is no mapping 'phto': name one of document, photo, or a file that exists"
+    ):
         load("phto")
     with pytest.raises(Fatal, match="there is no mapping"):
         load(str(tmp_path / "gone.yaml"))
@@ -122,7 +131,9 @@ def test_a_template_of_the_users_is_relative_to_the_mapping(tmp_path: Path) -> N
 def test_a_template_that_names_no_object_is_none(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="the template common does not say which object it is for"):
         load_template("common")
-    with pytest.raises(Fatal, match=r"t\.yaml:1:1: a template has no 'sources'; there is attributes, extends"):
+    with pytest.raises(
+        Fatal, match=r"t\.yaml:1:1: a template has no 'sources'; there is attributes, extends"
+    ):
         load_template(write(tmp_path, "sources: {}\n", "t.yaml"))
 
 
@@ -191,7 +202,9 @@ def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
 
 
 @given(lines=st.lists(LINES))
-def test_any_mapping_is_read_or_refused_in_words(lines: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_mapping_is_read_or_refused_in_words(
+    lines: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     folder = tmp_path_factory.getbasetemp()
     name = write(folder, "\n".join(lines), "m.yaml")
     try:

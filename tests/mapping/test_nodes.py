@@ -39,7 +39,9 @@ def texts(node: Node | None) -> list[Text]:
             return []
 
 
-@pytest.mark.parametrize("written", ["NO", "yes", "0010", "1e3", "2020-01-01", "0x1F", "1:30", "Null", "true", "1_000", ".5"])
+@pytest.mark.parametrize(
+    "written", ["NO", "yes", "0010", "1e3", "2020-01-01", "0x1F", "1:30", "Null", "true", "1_000", ".5"]
+)
 def test_every_plain_scalar_is_the_text_it_looks_like(written: str) -> None:
     value = table(f"key: {written}\n")["key"]
     assert isinstance(value, Text)
@@ -53,7 +55,9 @@ def test_plain_null_tilde_and_nothing_remove(written: str) -> None:
     assert value.text is None
 
 
-@pytest.mark.parametrize(("written", "text"), [("''", ""), ('""', ""), ("'null'", "null"), ('"~"', "~"), ("'it''s'", "it's")])
+@pytest.mark.parametrize(
+    ("written", "text"), [("''", ""), ('""', ""), ("'null'", "null"), ('"~"', "~"), ("'it''s'", "it's")]
+)
 def test_quoted_scalars_are_always_text(written: str, text: str) -> None:
     value = table(f"key: {written}\n")["key"]
     assert isinstance(value, Text)
@@ -74,7 +78,9 @@ def test_places_are_those_of_an_editor() -> None:
 
 
 def test_a_duplicate_key_is_a_fault_at_the_second() -> None:
-    assert complaints("a: 1\nb: 2\na: 3\n") == ["m.yaml:3:1: a stands here a second time: the first is in line 1"]
+    assert complaints("a: 1\nb: 2\na: 3\n") == [
+        "m.yaml:3:1: a stands here a second time: the first is in line 1"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +161,9 @@ def test_a_file_that_is_not_utf_8_is_a_fault_at_the_byte(tmp_path: Path) -> None
     path.write_bytes(b"a: 1\nb: M\xfcller\n")
     faults: list[Fault] = []
     assert read(path, "m.yaml", faults) is None
-    assert [str(fault) for fault in faults] == ["m.yaml:2:5: the byte 0xFC is not UTF-8: save the file as UTF-8"]
+    assert [str(fault) for fault in faults] == [
+        "m.yaml:2:5: the byte 0xFC is not UTF-8: save the file as UTF-8"
+    ]
 
 
 def test_a_byte_order_mark_and_crlf_do_no_harm(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def test_media_says_what_every_file_has(tmp_path: Path) -> None:
 
 def test_a_path_is_taken_apart_by_patterns_for_all_of_it(tmp_path: Path) -> None:
     found, faults = patterns(
-        "name: '(?P<mrn>\\d+)(?:_(?P<side>[LR]))?\\.jpg'\nfolder: '(?P<ward>[^/]*)/?.*'\nrelative: '(?P<all>.*)'\n"
+        "name: '(?P<mrn>\\d+)(?:_(?P<side>[LR]))?\\.jpg'\n"
+        "folder: '(?P<ward>[^/]*)/?.*'\nrelative: '(?P<all>.*)'\n"
     )
     assert faults == []
     assert path.names(found) == ("mrn", "side", "ward", "all")
@@ -78,16 +79,27 @@ def test_a_path_is_taken_apart_by_patterns_for_all_of_it(tmp_path: Path) -> None
     assert path.facts(source, found) == {"mrn": "12", "side": None, "ward": "w", "all": "w/x/12.jpg"}
     with pytest.raises(Reject) as raised:
         path.facts(Source(tmp_path / "12.jpg.bak", tmp_path), found)
-    assert str(raised.value).startswith(f"{tmp_path}/12.jpg.bak: its name '12.jpg.bak' is not what the mapping expects: ")
+    assert str(raised.value).startswith(
+        f"{tmp_path}/12.jpg.bak: its name '12.jpg.bak' is not what the mapping expects: "
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("name: '(?P<mrn>\\d{8}'", "m.yaml:1:8: this is not a regular expression: missing ), unterminated subpattern"),
-        ("name: '(?P<a>x)(?P<a>y)'", "m.yaml:1:20: this is not a regular expression: redefinition of group name"),
+        (
+            "name: '(?P<mrn>\\d{8}'",
+            "m.yaml:1:8: this is not a regular expression: missing ), unterminated subpattern",
+        ),
+        (
+            "name: '(?P<a>x)(?P<a>y)'",
+            "m.yaml:1:20: this is not a regular expression: redefinition of group name",
+        ),
         ("name: '\\d+'", "m.yaml:1:7: the pattern has no group with a name"),
-        ("name: '(?P<a>x)'\nfolder: '(?P<a>y)'", "m.yaml:2:9: another pattern has a group 'a' too: rename one"),
+        (
+            "name: '(?P<a>x)'\nfolder: '(?P<a>y)'",
+            "m.yaml:2:9: another pattern has a group 'a' too: rename one",
+        ),
         ("fodler: '(?P<a>y)'", "m.yaml:1:1: path has no 'fodler'; there is name, folder, relative"),
         ("name: null", "m.yaml:1:7: name is a regular expression for the whole name"),
         ("name: {a: b}", "m.yaml:1:7: name is a regular expression for the whole name"),

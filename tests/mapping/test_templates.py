@@ -22,7 +22,8 @@ IDENTITY = Identity("2.25.1", "2.25.2", "2.25.3", series_number=1, instance_numb
 WHO = ("PatientName=Müller^Jürgen=山田^太郎", "PatientID=4711", "PatientBirthDate=19800102", "PatientSex=M")
 ORDER = (
     "AccessionNumber=A1", "StudyID=S1", "ReferringPhysicianName=Doe^Jane", "IssuerOfPatientID=HOSPITAL",
-    "RequestAttributesSequence.ScheduledProcedureStepID=SPS", "RequestAttributesSequence.RequestedProcedureID=RP",
+    "RequestAttributesSequence.ScheduledProcedureStepID=SPS",
+    "RequestAttributesSequence.RequestedProcedureID=RP",
 )  # fmt: skip
 
 
@@ -58,7 +59,9 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Probe:
 
 @pytest.mark.parametrize("typed", [(), WHO, WHO + ORDER], ids=["nobody", "somebody", "ordered"])
 @pytest.mark.parametrize("template", ["secondary-capture", "vl-photographic"])
-def test_pictures_are_valid_objects(template: str, typed: tuple[str, ...], photo: Probe, tmp_path: Path) -> None:
+def test_pictures_are_valid_objects(
+    template: str, typed: tuple[str, ...], photo: Probe, tmp_path: Path
+) -> None:
     assert dciodvfy(made(photo, tmp_path, template, *typed)) == []
 
 
@@ -93,12 +96,19 @@ def test_videos_are_valid_objects(typed: tuple[str, ...], video: Probe, tmp_path
     ],
 )
 @pytest.mark.parametrize("template", ["secondary-capture", "vl-photographic"])
-def test_pictures_of_any_part_of_the_body_are_valid(template: str, typed: str, photo: Probe, tmp_path: Path) -> None:
+def test_pictures_of_any_part_of_the_body_are_valid(
+    template: str, typed: str, photo: Probe, tmp_path: Path
+) -> None:
     assert dciodvfy(made(photo, tmp_path, template, typed)) == []
 
 
 @pytest.mark.parametrize(
-    "typed", ["AnatomicRegionSequence=SCT:39937001:Skin", "AnatomicRegionSequence=SCT:69536005:Head", "ImageLaterality=L"]
+    "typed",
+    [
+        "AnatomicRegionSequence=SCT:39937001:Skin",
+        "AnatomicRegionSequence=SCT:69536005:Head",
+        "ImageLaterality=L",
+    ],
 )
 def test_videos_of_any_part_of_the_body_are_valid(typed: str, video: Probe, tmp_path: Path) -> None:
     assert dciodvfy(made(video, tmp_path, "video-photographic", typed)) == []

@@ -1,4 +1,7 @@
+# ruff: noqa: E501 - tables of cases are read best with a case a line
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,15 @@ def written(folder: Path, form: str, dataset: Dataset) -> Path:
     return path
 
 
+def words_of(call: Callable[[], object]) -> str:
+    """What a call is refused with; nothing if it is not."""
+    try:
+        call()
+    except Fatal as error:
+        return str(error)
+    return ""
+
+
 def refused(path: Path) -> str:
     with pytest.raises(Fatal) as raised:
         load_file(path)
@@ -84,7 +96,11 @@ def test_codes_have_a_short_form() -> None:
         "ConceptNameCodeSequence=",
     )
     skin = dataset.AnatomicRegionSequence[0]
-    assert (skin.CodingSchemeDesignator, skin.CodeValue, skin.CodeMeaning) == ("SCT", "39937001", "Skin: of the hand")
+    assert (skin.CodingSchemeDesignator, skin.CodeValue, skin.CodeMeaning) == (
+        "SCT",
+        "39937001",
+        "Skin: of the hand",
+    )
     assert dataset.ProcedureCodeSequence[1].LongCodeValue == "123456789012345678"
     assert "CodeValue" not in dataset.ProcedureCodeSequence[1]
     assert len(dataset.ConceptNameCodeSequence) == 0
@@ -127,16 +143,16 @@ def test_what_cannot_be_set_is_a_usage_error(item: str, words: str) -> None:
 
 
 def test_one_attribute_has_one_value() -> None:
-    assert complaints("PatientID=1", "00100020=2") == ["-m 00100020=2: PatientID is given twice, with different values"]
+    assert complaints("PatientID=1", "00100020=2") == [
+        "-m 00100020=2: PatientID is given twice, with different values"
+    ]
     assert len(parse_typed(["PatientID=1", "00100020=1"])) == 1
 
 
 @given(st.lists(st.text() | st.from_regex(r"[A-Z]\w*(\[\d\])?\.?\w*=.*")))
 def test_any_items_are_taken_or_refused_in_words(items: list[str]) -> None:
-    try:
-        parse_typed(items)
-    except Fatal as error:
-        assert str(error).startswith("-m ")
+    said = words_of(lambda: parse_typed(items))
+    assert said.startswith("-m ") or not said
 
 
 @pytest.mark.parametrize("form", ["json", "xml"])
@@ -152,7 +168,9 @@ def test_a_file_of_attributes_is_dicom_json_or_native_xml(form: str, tmp_path: P
 
 def test_a_file_of_attributes_is_yaml_as_in_a_mapping(tmp_path: Path) -> None:
     path = tmp_path / "attributes.txt"
-    path.write_text("PatientID: 0010\nAnatomicRegionSequence: SCT:39937001:Skin\nRequestAttributesSequence:\n- {AccessionNumber: A}\n")
+    path.write_text(
+        "PatientID: 0010\nAnatomicRegionSequence: SCT:39937001:Skin\nRequestAttributesSequence:\n- {AccessionNumber: A}\n"
+    )
     assignments = load_file(path)
     assert assignments[0].origin == f"-f {path}:1"
     dataset = compose([assignments], {}).dataset
@@ -162,7 +180,10 @@ def test_a_file_of_attributes_is_yaml_as_in_a_mapping(tmp_path: Path) -> None:
 
 def test_one_object_in_json_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    path.write_text('\ufeff  {"00100020": {"vr": "LO", "Value": ["4711"]}, "00020010": {"vr": "UI", "Value": ["1.2"]}}', "utf-8")
+    path.write_text(
+        '\ufeff  {"00100020": {"vr": "LO", "Value": ["4711"]}, "00020010": {"vr": "UI", "Value": ["1.2"]}}',
+        "utf-8",
+    )
     assert [each.name for each in load_file(path)] == ["PatientID"]
 
 
@@ -172,7 +193,10 @@ def test_one_object_in_json_is_enough(tmp_path: Path) -> None:
         ("{", "this is not JSON"),
         ("[]", "it has 0 data sets"),
         ("[{}, {}]", "it has 2 data sets"),
-        ('{"00100030": {"vr": "DA", "Value": ["1980-01-02"]}}', "PatientBirthDate (DA) cannot be '1980-01-02'"),
+        (
+            '{"00100030": {"vr": "DA", "Value": ["1980-01-02"]}}',
+            "PatientBirthDate (DA) cannot be '1980-01-02'",
+        ),
         ('{"00280010": {"vr": "US", "Value": [5]}}', "Rows follows from the content of the file"),
         ('{"7FE00010": {"vr": "OW", "BulkDataURI": "x"}}', "PixelData refers to bulk data"),
         ('{"00100020": {"vr": "SQ", "Value": []}}', "PatientID is LO in the DICOM dictionary and not SQ"),
@@ -182,7 +206,10 @@ def test_one_object_in_json_is_enough(tmp_path: Path) -> None:
         ),
         ("<a/>", ""),
         ('<!DOCTYPE a [<!ENTITY x "y">]><NativeDicomModel/>', ""),
-        ("PatientID: '{{ path.mrn }}'", ":1:13: a file given with -f has values only; expressions belong in a mapping"),
+        (
+            "PatientID: '{{ path.mrn }}'",
+            ":1:13: a file given with -f has values only; expressions belong in a mapping",
+        ),
         ("- a", ":1:1: a file of attributes is a table"),
         ("PatientID: a\nPatientID: b", ":2:1: PatientID stands here a second time"),
         ("", ":1:1: there is nothing in this file"),
@@ -212,7 +239,9 @@ def test_a_complete_object_is_loaded_by_itself(form: str, tmp_path: Path) -> Non
 
 def test_a_complete_object_may_be_yaml(tmp_path: Path) -> None:
     path = tmp_path / "report.yaml"
-    path.write_text(f"SOPClassUID: {REPORT}\nModality: SR\nConceptNameCodeSequence: LN:18748-4:Diagnostic imaging study\n")
+    path.write_text(
+        f"SOPClassUID: {REPORT}\nModality: SR\nConceptNameCodeSequence: LN:18748-4:Diagnostic imaging study\n"
+    )
     assert load_object(path).ConceptNameCodeSequence[0].CodeValue == "18748-4"
 
 
@@ -233,15 +262,17 @@ def test_what_is_no_object_is_refused(tmp_path: Path) -> None:
         st.sampled_from(["00100020", "PatientName", "00400275", "00080016", "x", "7FE00010"]),
         st.dictionaries(
             st.sampled_from(["vr", "Value", "InlineBinary", "BulkDataURI"]),
-            st.sampled_from(["LO", "SQ", "PN", "UN", "", None, 5, ["a"], [None], [{}], [{"Alphabetic": "x"}], "YQ=="]),
+            st.sampled_from(
+                ["LO", "SQ", "PN", "UN", "", None, 5, ["a"], [None], [{}], [{"Alphabetic": "x"}], "YQ=="]
+            ),
         ),
     )
 )
-def test_any_json_is_read_or_refused_in_words(model: object, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_any_json_is_read_or_refused_in_words(
+    model: object, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(json.dumps(model))
     for load in (load_file, load_object):
-        try:
-            load(path)
-        except Fatal as error:
-            assert str(error).startswith(str(path))
+        said = words_of(partial(load, path))
+        assert said.startswith(str(path)) or not said

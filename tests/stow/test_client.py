@@ -8,6 +8,7 @@ import gzip
 import json
 import logging
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +20,10 @@ import httpx
 import pytest
 
 from gateway.config import Credentials, Destination, Form, Tls
-from gateway.errors import Fatal, Pause, Refused, Unreachable
+from gateway.errors import Fatal, Pause, Refused, Retry, Unreachable
 from gateway.model import Bulk, Outcome, Status
 from gateway.stow import client as module
+from gateway.stow import multipart
 from gateway.stow.client import Client
 from gateway.stream import FileSlice, Stream
 from instances import EXPLICIT_LITTLE, SECONDARY_CAPTURE, SERIES, STUDY, document, instance, photo
@@ -939,6 +941,46 @@ def test_an_archive_that_does_not_answer(tmp_path: Path, client: Any, time: Time
     assert sum(time.naps) == 30
 
 
+# Reading back
+
+
+def fetched(tmp_path: Path, client: Any, *replies: httpx.Response | Exception) -> bytes:
+    script = iter(replies)
+
+    def archive(request: httpx.Request) -> httpx.Response:
+        assert str(request.url) == f"{URL}/studies/1.1/series/1.2/instances/1.3"
+        assert request.headers["accept"] == 'multipart/related; type="application/dicom"; transfer-syntax=*'
+        reply = next(script)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    with (tmp_path / "back.dcm").open("w+b") as file:
+        client(archive).retrieve("1.1", "1.2", "1.3", file)
+        file.seek(0)
+        return file.read()
+
+
+def test_an_instance_comes_back_without_its_envelope(tmp_path: Path, client: Any) -> None:
+    part = multipart.Part((("Content-Type", "application/dicom"),), Stream.of(b"the file\r\n"))
+    headers = {"Content-Type": multipart.related("application/dicom", "bound")}
+    whole = multipart.write([part], "bound").read()
+    back = fetched(tmp_path, client, LOST[0], httpx.Response(200, content=whole, headers=headers))
+    assert back == b"the file\r\n"
+    with pytest.raises(Retry, match="did not come back whole"):
+        fetched(tmp_path, client, httpx.Response(200, content=whole[:-10], headers=headers))
+
+
+def test_an_instance_may_come_back_as_it_is(tmp_path: Path, client: Any) -> None:
+    reply = httpx.Response(200, content=b"the file", headers={"Content-Type": "application/dicom"})
+    assert fetched(tmp_path, client, reply) == b"the file"
+
+
+def test_an_instance_that_is_not_given(tmp_path: Path, client: Any) -> None:
+    with pytest.raises(Refused, match=r"does not give an instance back \(HTTP 404\): no such thing"):
+        fetched(tmp_path, client, httpx.Response(404, text="no such thing"))
+
+
 # Watching, stopping, sharing
 
 
@@ -1015,3 +1057,39 @@ def test_a_proxy_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
         Client(Destination(URL))
     assert "hush" not in str(caught.value)
     Client(Destination("http://127.0.0.1:1/dicom-web")).close()  # this machine is reached without a proxy
+
+
+def test_attempts_to_connect_get_shorter_with_the_time_that_is_left(
+    tmp_path: Path, client: Any, time: Time
+) -> None:
+    allowed: list[float] = []
+
+    def unreachable(request: httpx.Request) -> httpx.Response:
+        seconds = request.extensions["timeout"]["connect"]
+        allowed.append(seconds)
+        time.now += seconds
+        raise httpx.ConnectTimeout("slow")
+
+    started = time.now
+    with pytest.raises(Unreachable):
+        client(unreachable, retry_for=30, connect_timeout=10.0).store([photo(tmp_path)])
+    assert allowed == [10.0, 10.0, 8.5]
+    assert time.now - started == 30
+
+
+def test_a_host_that_does_not_exist_is_not_waited_for(tmp_path: Path, client: Any, time: Time) -> None:
+    error = httpx.ConnectError("[Errno -2] Name or service not known")
+    error.__cause__ = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    with pytest.raises(Unreachable, match="cannot be reached: name or service not known"):
+        client(Archive([error])).store([photo(tmp_path)])
+    assert time.naps == []
+
+
+def test_a_proxy_that_does_not_let_us_through(tmp_path: Path, client: Any) -> None:
+    archive = Archive([httpx.ProxyError("407 Proxy Authentication Required")])
+    with pytest.raises(Refused, match=r"the proxy does not let us through \(407"):
+        client(archive).store([photo(tmp_path)])
+
+
+def test_an_authority_may_be_a_folder(client: Any, tmp_path: Path) -> None:
+    client(Archive([taken]), url="https://archive.example", tls=Tls(ca=tmp_path))

@@ -201,15 +201,18 @@ def test_a_server_that_answers_before_it_has_everything(tmp_path: Path) -> None:
 
 def test_what_does_not_speak_http(tmp_path: Path) -> None:
     def greets(visitor: Visitor) -> None:
-        visitor.connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        visitor.connection.sendall(b"220 mail.example ready\r\n\r\n")
         visitor.request()
 
-    with server(greets) as (url, _), pytest.raises(Refused, match="does not speak HTTP. Check host and port"):
+    with (
+        server(greets) as (url, _),
+        pytest.raises(Refused, match=r"does not speak HTTP\. Check host and port"),
+    ):
         store(url, photo(tmp_path))
 
 
 def test_a_closed_port(tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match="cannot be reached: connection refused. Check the address"):
+    with pytest.raises(Unreachable, match=r"cannot be reached: connection refused\. Check the address"):
         store(f"http://127.0.0.1:{free_port()}/rs", photo(tmp_path), retry_for=0)
 
 
@@ -297,7 +300,11 @@ def test_an_encrypted_key_does_not_ask_for_a_password(authority: Path) -> None:
 
 
 def test_https_where_http_is_spoken(tmp_path: Path) -> None:
-    with server(good) as (url, _), pytest.raises(Refused, match="TLS fails"):
+    def objects(visitor: Visitor) -> None:
+        visitor.connection.recv(1000)
+        visitor.reply("400 Bad Request")
+
+    with server(objects) as (url, _), pytest.raises(Refused, match="TLS fails"):
         store(url.replace("http:", "https:"), photo(tmp_path))
 
 
@@ -355,6 +362,17 @@ def test_orthanc_keeps_every_byte_of_a_file(orthanc: str) -> None:
     assert outcome.status is Status.STORED
     assert str(outcome.retrieve_url).endswith(instance.sop_instance_uid)
     assert retrieved(orthanc, instance) == instance.source.path.read_bytes()
+
+
+def test_orthanc_gives_back_what_it_got(tmp_path: Path, orthanc: str) -> None:
+    instance = part10_file("JPEG2000.dcm")
+    with Client(Destination(orthanc)) as client, (tmp_path / "back.dcm").open("w+b") as file:
+        client.store([instance])
+        client.retrieve(
+            instance.study_instance_uid, instance.series_instance_uid, instance.sop_instance_uid, file
+        )
+        file.seek(0)
+        assert file.read() == instance.source.path.read_bytes()
 
 
 @pytest.mark.parametrize("accept", [Form.JSON, Form.XML])
