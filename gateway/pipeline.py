@@ -274,22 +274,21 @@ def _send(
 ) -> Iterator[Outcome]:
     """Sends batches over `jobs` connections and yields the outcomes in the order of the files."""
     pause: Pause | None = None
-    waiting: deque[Sequence[Outcome] | tuple[Sequence[Instance], Future[list[Outcome]]]] = deque()
+    waiting: deque[Sequence[Outcome] | Future[list[Outcome]]] = deque()
 
     def settle() -> Iterator[Outcome]:
         nonlocal pause
         first = waiting.popleft()
-        if not isinstance(first, tuple):
+        if not isinstance(first, Future):
             yield from first
             return
-        batch, future = first
         try:
-            yield from future.result()
+            yield from first.result()
         except Pause as error:
             if pause is None and observer:
                 observer.paused(error)
             pause = pause or error
-            yield from error.outcomes or [outcome(each, Status.RETRY, str(error)) for each in batch]
+            yield from error.outcomes
 
     workers = ThreadPoolExecutor(destination.jobs, thread_name_prefix="send")
     try:
@@ -299,29 +298,33 @@ def _send(
             elif pause:
                 waiting.append([outcome(each, Status.RETRY, str(pause)) for each in batch])
             else:
-                waiting.append((batch, workers.submit(_store_new, archive, batch, destination)))
+                waiting.append(workers.submit(_store_new, archive, batch, destination))
             while len(waiting) > 2 * destination.jobs:
                 yield from settle()
         while waiting:
             yield from settle()
     finally:  # who stops early does not want to wait for answers
+        archive.stop()
         workers.shutdown(wait=False, cancel_futures=True)
 
 
 def _store_new(archive: Client, batch: Sequence[Instance], destination: Destination) -> list[Outcome]:
     """Stores what the archive does not have yet, if it is to be asked."""
-    there = (
-        [
-            outcome(each, Status.DUPLICATE, "is in the archive already")
-            for each in batch
-            if archive.existing(each)
-        ]
-        if destination.skip_existing
-        else []
-    )
-    known = {each.sop_instance_uid for each in there}
-    new = [each for each in batch if each.sop_instance_uid not in known]
-    return there + (archive.store(new) if new else [])
+    there: list[Outcome] = []
+    new: list[Instance] = []
+    try:
+        for each in batch:
+            if destination.skip_existing and archive.existing(each):
+                there.append(outcome(each, Status.DUPLICATE, "is in the archive already"))
+            else:
+                new.append(each)
+        return there + (archive.store(new) if new else [])
+    except Pause as pause:
+        told = (*there, *pause.outcomes)
+        known = {each.sop_instance_uid for each in told}
+        rest = (outcome(each, Status.RETRY, str(pause)) for each in batch if each.sop_instance_uid not in known)
+        pause.outcomes = (*told, *rest)
+        raise
 
 
 def _batches(

@@ -72,8 +72,8 @@ def explicit(read: Part10, folder: Path) -> Stream:
 
     Compressed pixel data are decoded into a file in `folder`. Raises `NotDecodable`.
     """
-    if read.omitted:
-        raise NotDecodable("The object has attributes that are too large to be written anew")
+    if read.omitted or read.damage:
+        raise NotDecodable("The object is damaged, or has attributes that are too large to be written anew")
     elements: dict[int, bytes | Stream] = {**read.elements}
     for bulk in read.bulks:
         if bulk.encapsulated and bulk.tag == PIXEL_DATA:

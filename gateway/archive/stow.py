@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ OUT_OF_RESOURCES = 0xA700
 DUPLICATE = 0x0111
 OTHER_STUDY = 0xC409
 COERCED = 0xB000
+DAMAGED = 0xB007
 
 MAX_METADATA = 64 * 1024 * 1024
 """Bytes of a metadata part; it is read into memory, and bulk data have parts of their own."""
@@ -57,8 +58,8 @@ _FORMS = frozenset({DICOM, JSON, XML})
 class Result:
     """What became of one instance.
 
-    `failure` is a Failure Reason, None for an instance that is stored; `text` says why, or what was
-    changed in it. UIDs are empty where the instance did not say them.
+    An instance with neither a Failure Reason nor a Warning Reason (PS3.18 I.2) is stored as it should
+    be; with one of them, `text` says why. UIDs are empty where the instance did not say them.
     """
 
     sop_class: str = ""
@@ -66,6 +67,7 @@ class Result:
     study_uid: str = ""
     series_uid: str = ""
     failure: int | None = None
+    warning: int | None = None
     text: str = ""
 
 
@@ -273,7 +275,8 @@ def _store_model(task: _Task, model: json.Model, bulk_data: BulkData) -> Result:
     except Exception as error:
         return _unexpected(named, error)
     if result.failure is None and made.changes:
-        return _noted(result, f"Stored with corrections: {'; '.join(made.changes)}")
+        text = f"Stored with corrections: {'; '.join(made.changes)}"
+        return replace(result, warning=COERCED, text=text)
     return result
 
 
@@ -295,6 +298,10 @@ def _keep(task: _Task, path: Path) -> Result:
         return _failed(
             result, DUPLICATE, "The archive has another object with this SOP Instance UID, and keeps that"
         )
+    if described.part10.damage:
+        return replace(
+            result, warning=DAMAGED, text=f"Stored as it came, but damaged: {described.part10.damage}"
+        )
     return result
 
 
@@ -314,11 +321,7 @@ def _named(model: json.Model) -> Result:
 
 
 def _failed(result: Result, reason: int, text: str) -> Result:
-    return Result(result.sop_class, result.sop_uid, result.study_uid, result.series_uid, reason, text)
-
-
-def _noted(result: Result, text: str) -> Result:
-    return Result(result.sop_class, result.sop_uid, result.study_uid, result.series_uid, None, text)
+    return replace(result, failure=reason, text=text)
 
 
 def _unexpected(result: Result, error: Exception) -> Result:
@@ -374,10 +377,9 @@ def _response_module(results: Sequence[Result], urls: Urls) -> json.Model:
 def _stored_item(result: Result, urls: Urls) -> json.Model:
     url = urls.instance(result.study_uid, result.series_uid, result.sop_uid)
     item = {**_reference(result), key("RetrieveURL"): _element("UR", url)}
-    if result.text:
-        item[key("WarningReason")] = _element("US", COERCED)
-        item |= _comment(result.text)
-    return item
+    if result.warning is not None:
+        item[key("WarningReason")] = _element("US", result.warning)
+    return item | _comment(result.text)
 
 
 def _failure_item(result: Result) -> json.Model:

@@ -15,6 +15,7 @@ from pydicom.dataelem import empty_value_for_VR
 from pydicom.dataset import Dataset
 
 from gateway.dicom.anatomy import UNPAIRED_BODY_PARTS, UNPAIRED_REGIONS
+from gateway.dicom.dictionary import keyword_of
 from gateway.model import Kind, Probe
 
 
@@ -224,7 +225,7 @@ def faults(dataset: Dataset) -> list[str]:
         *(f"{keyword} is missing" for keyword in iod.type2 if keyword not in dataset),
         *_modality_faults(dataset, iod),
         *_laterality_faults(dataset, iod),
-        *_compression_faults(dataset),
+        *_pixel_faults(dataset),
         *_sequence_faults(dataset),
         *_vl_faults(dataset, iod),
     ]
@@ -270,13 +271,18 @@ def _laterality_faults(dataset: Dataset, iod: Iod) -> Iterator[str]:
         yield "Laterality is missing"
 
 
-def _compression_faults(dataset: Dataset) -> Iterator[str]:
-    """Pixels that were compressed with loss say how much and by what (PS3.3 C.7.6.1.1.5)."""
-    if dataset.get("LossyImageCompression") != "01":
-        return
-    for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-        if _is_empty(dataset, keyword):
-            yield f"{keyword} has no value, and the pixels were compressed with loss"
+def _pixel_faults(dataset: Dataset) -> Iterator[str]:
+    """What samples, frames and compression ask for (PS3.3 C.7.6.3, C.7.6.6.1.1, C.7.6.1.1.5)."""
+    if dataset.get("SamplesPerPixel", 1) > 1 and _is_empty(dataset, "PlanarConfiguration"):
+        yield "PlanarConfiguration has no value, and there are several samples a pixel"
+    pointers = dataset.get("FrameIncrementPointer") or ()
+    for tag in [pointers] if isinstance(pointers, int) else pointers:
+        if tag not in dataset or dataset[tag].is_empty:
+            yield f"{keyword_of(tag)} has no value, and FrameIncrementPointer points to it"
+    if dataset.get("LossyImageCompression") == "01":
+        for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+            if _is_empty(dataset, keyword):
+                yield f"{keyword} has no value, and the pixels were compressed with loss"
 
 
 def _sequence_faults(dataset: Dataset) -> Iterator[str]:

@@ -241,9 +241,8 @@ def _edit(dataset: Dataset, changes: _Changes, path: Path) -> set[int]:
     for tag in suffixed:
         dataset[tag] = _suffixed(tag, _uid(dataset, tag, path), changes.uid_suffix, path)
     _merge(dataset, changes.dataset, changes.whole)
-    return (
-        suffixed | {steps[0].tag for steps in changes.removed} | {int(tag) for tag in changes.dataset.keys()}
-    )
+    removed = (steps[0].tag for steps in changes.removed)
+    return suffixed.union(removed, map(int, changes.dataset.keys()))
 
 
 def _suffixed(tag: int, uid: str, suffix: str, path: Path) -> DataElement:

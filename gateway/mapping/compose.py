@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pydicom import config
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement, empty_value_for_VR
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as ItemSequence
+from pydicom.tag import Tag
 
 from gateway.dicom.dictionary import Step, keyword_of, vr_of
 from gateway.dicom.values import convert
@@ -147,7 +147,7 @@ def _coded(code: Code, facts: Facts, remarks: list[str]) -> tuple[bool | None, D
                 raise ValueError(
                     f"{keyword} of the code is empty: a code has a scheme, a value and a meaning"
                 )
-            tag = _tag(keyword)
+            tag = Tag(keyword)
             item.add(_new(tag, convert(tag, vr_of(tag), [text])))
     return said, item
 
@@ -168,31 +168,36 @@ def _new(tag: int, value: object) -> DataElement:
 
 
 def _apply(resolved: _Resolved, composition: Composition) -> None:
-    path, name = resolved.assignment.path, resolved.assignment.name
-    target = composition.dataset
-    for step in path[:-1]:
-        items = target.setdefault(step.tag, _new(step.tag, ItemSequence())).value
-        if step.index > len(items):
-            raise ValueError(
-                f"{name} is in item {step.index} of {keyword_of(step.tag)}, which has {len(items)} items: "
-                "they count from 0 and none is left out"
-            )
-        if step.index == len(items):
-            items.append(Dataset())
-        target = items[step.index]
+    """Sets or removes the attribute; what is known of attributes within it is forgotten."""
+    assignment, element = resolved.assignment, resolved.element
+    name, tag = assignment.name, assignment.path[-1].tag
     for known in [known for known in composition.origins if known.startswith((f"{name}.", f"{name}["))]:
         del composition.origins[known]
-    composition.origins.pop(name, None)
-    if resolved.element is None:
-        target.pop(path[-1].tag, None)
+    if element is None:
+        holder = _holder(assignment, composition.dataset, make=False)
+        if holder is not None:
+            holder.pop(tag, None)
+        composition.origins.pop(name, None)
         composition.removed.append(name)
-    else:
-        target.add(resolved.element)
-        composition.origins[name] = resolved.assignment.origin
+    elif (holder := _holder(assignment, composition.dataset, make=True)) is not None:
+        holder.add(element)
+        composition.origins[name] = assignment.origin
 
 
-def _tag(keyword: str) -> int:
-    tag = tag_for_keyword(keyword)
-    if tag is None:
-        raise KeyError(keyword)
-    return tag
+def _holder(assignment: Assignment, dataset: Dataset, *, make: bool) -> Dataset | None:
+    """The data set or item that an attribute is in: made where it does not exist, or None."""
+    for step in assignment.path[:-1]:
+        if not make and step.tag not in dataset:
+            return None
+        items = dataset.setdefault(step.tag, _new(step.tag, ItemSequence())).value
+        if step.index == len(items) and make:
+            items.append(Dataset())
+        elif step.index >= len(items) and not make:
+            return None
+        elif step.index > len(items):
+            raise ValueError(
+                f"{assignment.name} is in item {step.index} of {keyword_of(step.tag)}, which has "
+                f"{len(items)} items: they count from 0 and none is left out"
+            )
+        dataset = items[step.index]
+    return dataset

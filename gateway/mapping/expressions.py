@@ -117,7 +117,7 @@ class Template:
         for part in self.parts:
             if isinstance(part, Expression):
                 text = _result(part, facts, remarks)
-                said = bool(said) or isinstance(text, Kept) or text != ""
+                said = bool(said) or isinstance(text, Kept) or text.strip() != ""
                 texts.append(text)
             else:
                 texts.append(part)

@@ -21,6 +21,7 @@ from gateway.stream import open_file
 
 LIMIT = 256 * 1024
 """Bytes in a file, far more than anybody writes; it bounds the time that reading takes."""
+UNQUOTED = "text that begins with {{ needs quotes round it"
 DEPTH = 40
 SLIPS = 40
 
@@ -117,14 +118,17 @@ def parse(text: str, shown: str, faults: list[Fault]) -> Node | None:
         faults.append(Fault(Place(shown, len(before), len(before[-1]) + 1), message))
         return None
     lines = _BREAK.split(text)
+    unquoted: set[tuple[int, int]] = set()
     for _ in range(SLIPS):
         slip = _slip(lines)
         if slip is None:
-            return _compose(lines, shown, faults)
+            return _compose(lines, _Reading(shown, faults, frozenset(unquoted)))
         faults.append(slip.fault(shown))
         if slip.mended is None:
             return None
         lines[slip.line] = slip.mended
+        if slip.message == UNQUOTED:
+            unquoted.add((slip.line, slip.column))
     return None
 
 
@@ -255,7 +259,7 @@ def _unquoted(mark: yaml.Mark, lines: list[str], *, inside: bool) -> _Slip:
             comment = _COMMENT.search(value, end)
             end = comment.start() if comment else len(value.rstrip())
         mended = head + "'" + value[:end].replace("'", "''") + "'" + value[end:]
-    return _at(mark, "text that begins with {{ needs quotes round it", mended)
+    return _at(mark, UNQUOTED, mended)
 
 
 def _unclosed(mark: yaml.Mark, lines: list[str], *, inside: bool) -> _Slip:
@@ -276,7 +280,17 @@ def _escaped(begin: yaml.Mark, mark: yaml.Mark, lines: list[str]) -> _Slip:
     return _at(begin, "a backslash in double quotes begins an escape: use single quotes", mended)
 
 
-def _compose(lines: list[str], shown: str, faults: list[Fault]) -> Node | None:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What nodes are made with: the file's name, where faults go, and where quotes were added."""
+
+    shown: str
+    faults: list[Fault]
+    unquoted: frozenset[tuple[int, int]]
+
+
+def _compose(lines: list[str], reading: _Reading) -> Node | None:
+    shown, faults = reading.shown, reading.faults
     try:
         root = yaml.compose("\n".join(lines), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -285,41 +299,39 @@ def _compose(lines: list[str], shown: str, faults: list[Fault]) -> Node | None:
     if root is None:
         faults.append(Fault(Place(shown, 1, 1), "there is nothing in this file"))
         return None
-    return _node(root, shown, faults)
+    return _node(root, reading)
 
 
-def _node(node: yaml.Node, shown: str, faults: list[Fault]) -> Node:
-    place = Place(shown, node.start_mark.line + 1, node.start_mark.column + 1)
+def _node(node: yaml.Node, reading: _Reading) -> Node:
+    place = Place(reading.shown, node.start_mark.line + 1, node.start_mark.column + 1)
     if isinstance(node, yaml.MappingNode):
-        return Table(place, tuple(_entries(node, shown, faults)))
+        return Table(place, tuple(_entries(node, reading)))
     if isinstance(node, yaml.SequenceNode):
-        return Listing(place, tuple(_node(item, shown, faults) for item in node.value))
-    return _text(node, place)
+        return Listing(place, tuple(_node(item, reading) for item in node.value))
+    return _text(node, place, reading)
 
 
-def _text(node: yaml.Node, place: Place) -> Text:
+def _text(node: yaml.Node, place: Place, reading: _Reading) -> Text:
     text, style = str(node.value), getattr(node, "style", None)
     if style is None and text in ("", "~", "null"):
         return Text(place, None)
     quote = 0 if style is None else 1
     width = node.end_mark.index - node.start_mark.index
     exact = style not in ("|", ">") and width == len(text) + 2 * quote
+    if (node.start_mark.line, node.start_mark.column) in reading.unquoted:
+        return Text(place, text, 0 if exact else None)
     return Text(place, text, quote if exact else None)
 
 
-def _entries(node: yaml.MappingNode, shown: str, faults: list[Fault]) -> Iterator[tuple[Text, Node]]:
+def _entries(node: yaml.MappingNode, reading: _Reading) -> Iterator[tuple[Text, Node]]:
     seen: dict[str, Place] = {}
     for key_node, value_node in node.value:
-        key, value = _node(key_node, shown, faults), _node(value_node, shown, faults)
+        key, value = _node(key_node, reading), _node(value_node, reading)
         if not isinstance(key, Text) or not key.text:
-            faults.append(Fault(key.place, "a name is expected here, followed by a colon"))
+            reading.faults.append(Fault(key.place, "a name is expected here, followed by a colon"))
         elif key.text in seen:
-            faults.append(
-                Fault(
-                    key.place,
-                    f"{key.text} stands here a second time: the first is in line {seen[key.text].line}",
-                )
-            )
+            message = f"{key.text} stands here a second time: the first is in line {seen[key.text].line}"
+            reading.faults.append(Fault(key.place, message))
         else:
             seen[key.text] = key.place
             yield key, value

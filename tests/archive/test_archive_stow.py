@@ -107,7 +107,7 @@ def test_every_instance_has_a_word_of_its_own(archive: str, http: httpx.Client) 
         examples.dicom(SOPInstanceUID="2.25.11"),
         examples.dicom(SOPInstanceUID="2.25.12", StudyInstanceUID="2.25.9"),
     )
-    parts = [(PART10, each) for each in (good, b"no DICOM at all", other, good[:-100])]
+    parts = [(PART10, each) for each in (good, b"no DICOM at all", other, good[:140])]
     answer = http.post(
         f"{archive}/studies/2.25.1002",
         content=body(*parts),
@@ -125,6 +125,18 @@ def test_every_instance_has_a_word_of_its_own(archive: str, http: httpx.Client) 
     assert len(answer.headers.get_list("Warning", split_commas=False)) == 3
     only_bad = http.post(f"{archive}/studies", content=b"no DICOM at all", headers=PART10)
     assert (only_bad.status_code, stored(only_bad)) == (409, [])
+
+
+def test_damaged_file_is_kept_with_a_warning(archive: str, http: httpx.Client) -> None:
+    data = examples.dicom()[:-100]
+    answer = http.post(f"{archive}/studies", content=data, headers=PART10)
+    assert (answer.status_code, stored(answer)) == (200, ["2.25.1001"])
+    assert answer.json()["00081199"]["Value"][0]["00081196"]["Value"] == [0xB007]
+    assert "damaged" in answer.headers["Warning"]
+    assert http.get(location(answer), headers={"Accept": "application/dicom"}).content == data
+    explicit = {"Accept": "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"}
+    assert http.get(location(answer), headers=explicit).content == data
+    assert http.get(f"{location(answer)}/frames/1").status_code == 406
 
 
 def test_the_same_object_again_is_stored_and_another_one_is_not(
@@ -582,7 +594,13 @@ def test_connection_that_breaks_off_stores_nothing(archive: str, http: httpx.Cli
     address = urlsplit(archive)
     data = examples.dicom()
     with socket.create_connection((str(address.hostname), int(address.port or 0))) as connection:
-        head = f"POST {address.path}/studies HTTP/1.1\r\nHost: x\r\nContent-Type: application/dicom\r\nContent-Length: 99999\r\n\r\n"
+        lines = [
+            "POST {}/studies HTTP/1.1",
+            "Host: x",
+            "Content-Type: application/dicom",
+            "Content-Length: 99999",
+        ]
+        head = "\r\n".join([*lines, "", ""]).format(address.path)
         connection.sendall(head.encode() + data)
     for _ in range(100):
         if not list((tmp_path / "archive/.incoming").iterdir()):

@@ -128,6 +128,20 @@ def test_a_path_sets_one_attribute_of_an_item() -> None:
     assert composition.origins["RequestAttributesSequence.RequestedProcedureID"] == "1 m.yaml:1"
 
 
+def test_what_is_removed_is_not_made_first() -> None:
+    low = "RequestAttributesSequence: [{AccessionNumber: A, RequestedProcedureID: R}]\n"
+    high = (
+        "RequestAttributesSequence.AccessionNumber: null\n"
+        "RequestAttributesSequence[3].AccessionNumber: null\n"
+        "ReferencedStudySequence.ReferencedSOPInstanceUID: ~\n"
+    )
+    composition = composed(low, high)
+    (item,) = composition.dataset.RequestAttributesSequence
+    assert [element.keyword for element in item] == ["RequestedProcedureID"]
+    assert "ReferencedStudySequence" not in composition.dataset
+    assert len(composition.removed) == 3
+
+
 def test_whoever_sets_a_sequence_sets_all_of_it() -> None:
     composition = composed(
         "RequestAttributesSequence.AccessionNumber: A\nRequestAttributesSequence[1].AccessionNumber: B\n",

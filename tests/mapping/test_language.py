@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Fatal
+from gateway.mapping import language
 from gateway.mapping.language import Mapping, available, load, load_template, own
 
 GOOD = """\
@@ -69,6 +70,14 @@ def test_every_template_of_ours_is_right(name: str) -> None:
 def test_ours_are_found_beside_the_package() -> None:
     assert (own("templates") / "common.yaml").is_file()
     assert "common" not in available("templates")
+
+
+def test_an_installed_package_brings_them_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "__file__", str(tmp_path / "gateway" / "mapping" / "language.py"))
+    (tmp_path / "templates").mkdir()
+    assert own("templates") == tmp_path / "templates"
+    (tmp_path / "gateway" / "data" / "templates").mkdir(parents=True)
+    assert own("templates") == tmp_path / "gateway" / "data" / "templates"
 
 
 def test_a_mapping_that_extends_another_overrides_its_parts(tmp_path: Path) -> None:
@@ -157,6 +166,10 @@ MISTAKES = {
     "unquoted expression": (
         GOOD.replace("'{{ path.mrn }}'\nattr", "{{ path.mrn }}\nattr"),
         ["5:10: text that begins with {{ needs quotes round it; write: study: '{{ path.mrn }}'"],
+    ),
+    "two mistakes in an unquoted expression": (
+        "attributes:\n  PatientID: {{ exif.mak }}\n",
+        ["2:14: text that begins with {{ needs quotes round it; write: PatientID: '{{ exif.mak }}'", "2:22: exif has no 'mak'"],
     ),
     "undefined name": (GOOD.replace("PatientID: '{{ path.mrn", "PatientID: '{{ path.mnr"), ["7:23: path has no 'mnr'; did"]),
     "undefined source": ("attributes:\n  PatientID: '{{ row.mrn }}'\n", ["2:18: there is no 'row' here; there is exif"]),
