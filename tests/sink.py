@@ -11,12 +11,18 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Sink(ThreadingHTTPServer):
-    """Answers 200 to every store without naming an instance, and finds every instance that is asked for."""
+    """Answers stores without naming an instance, and finds every instance that is asked for.
+
+    `status` is that of all answers; with `hang` stores are never answered.
+    """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, status: int, *, hang: bool) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.status = status
+        self.hang = hang
+        self.ended = threading.Event()
         self.received: list[int] = []
 
 
@@ -29,6 +35,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.received.append(left)
         while left:
             left -= len(self.rfile.read(min(left, 1 << 20)))
+        if self.server.hang:
+            self.server.ended.wait()
         self._answer({})
 
     def do_GET(self) -> None:
@@ -37,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: object) -> None:
         data = json.dumps(body).encode()
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.send_header("Content-Type", "application/dicom+json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -48,14 +56,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def sink() -> Iterator[tuple[str, Sink]]:
+def sink(status: int = 200, *, hang: bool = False) -> Iterator[tuple[str, Sink]]:
     """The base URL of a running sink, and the sink."""
-    server = Sink()
+    server = Sink(status, hang=hang)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/dicom-web", server
     finally:
+        server.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -164,22 +164,15 @@ def _silence(sound: Sound, track: Any, seconds: float) -> Iterator[av.AudioFrame
     yield from AudioResampler(format=track.format, layout=sound.layout, rate=sound.rate).resample(frame)
 
 
-def remux(source: Path, target: Path, *arguments: str) -> Path:
-    """The same coded pictures in another container, by the ffmpeg program."""
-    command = [
-        require("ffmpeg"),
-        "-v",
-        "error",
-        "-y",
-        "-i",
-        str(source),
-        "-map",
-        "0",
-        "-c",
-        "copy",
-        *arguments,
-    ]
-    subprocess.run([*command, str(target)], check=True, capture_output=True)
+def remux(source: Path, target: Path, *arguments: str, beside: Path | None = None) -> Path:
+    """The same coded pictures in another container, by the ffmpeg program; with another file's tracks."""
+    inputs = [source, beside] if beside else [source]
+    command = [require("ffmpeg"), "-v", "error", "-y"]
+    for path in inputs:
+        command += ["-i", str(path)]
+    for index in range(len(inputs)):
+        command += ["-map", str(index)]
+    subprocess.run([*command, "-c", "copy", *arguments, str(target)], check=True, capture_output=True)
     return target
 
 

@@ -152,7 +152,7 @@ class Report:
             return
         self._progress = self._stack.enter_context(
             Progress(
-                TextColumn(f"{files} files"),
+                TextColumn(_files(files)),
                 BarColumn(),
                 DownloadColumn(),
                 TransferSpeedColumn(),
@@ -202,7 +202,7 @@ class Report:
             console.print(f"... and {self._left_out} more that are well")
         summary = self.tally.summary()
         console.print(
-            f"{summary['files']} files: {self.tally.words()} in {summary['seconds']:.1f} s", style="bold"
+            f"{_files(summary['files'])}: {self.tally.words()} in {summary['seconds']:.1f} s", style="bold"
         )
 
     def _lines(self, outcome: Outcome) -> Iterable[str]:
@@ -242,6 +242,10 @@ def put_aside(outcome: Outcome, folder: Path) -> None:
     (folder / f"{name}.error.json").write_text(
         json.dumps(error, indent=2, ensure_ascii=False) + "\n", "utf-8"
     )
+
+
+def _files(number: int) -> str:
+    return f"{number} file" if number == 1 else f"{number} files"
 
 
 def _free_name(folder: Path, name: str) -> str:

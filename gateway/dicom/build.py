@@ -49,8 +49,13 @@ def build(probe: Probe, attributes: Attributes, identity: Identity) -> Instance:
         transfer_syntax=probe.transfer_syntax,
         dataset=dataset,
         bulks=tuple(_bulks(probe)),
-        messages=(*probe.messages, *attributes.messages),
+        messages=(*probe.messages, *attributes.messages, *_undated(dataset)),
     )
+
+
+def _undated(dataset: Dataset) -> Iterator[str]:
+    if not dataset.get("StudyDate"):
+        yield "its study has no date: StudyDate is empty"
 
 
 def _set_identity(dataset: Dataset, identity: Identity) -> None:

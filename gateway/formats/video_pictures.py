@@ -150,7 +150,7 @@ class PictureReader:
             interrupted += packet.is_corrupt
             begun = counter.begun(self._split(data))
             for number in range(begun):
-                timeline.add(packet.pts if number == 0 else None)
+                timeline.add(*((packet.pts, packet.dts) if number == 0 else (None,)))
             frames += begun
             if packet.is_keyframe:
                 self._check(data)

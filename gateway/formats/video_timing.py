@@ -10,7 +10,7 @@ from fractions import Fraction
 VECTOR_LIMIT = 3854
 """Frame times that fit into 65,534 bytes, with 16 characters and a separator each (PS3.5 6.2, 7.1.2)."""
 
-_REORDER = 64  # more pictures than any coding holds back before it shows one
+_REORDER = 32  # more pictures than any coding holds back before it shows one
 _COARSE = 8  # clock ticks a frame below which a difference of one tick is no mere rounding
 _JITTER = Fraction(1, 50)  # a frame's time may differ by this part of it where the rate is still constant
 
@@ -43,6 +43,7 @@ class Timeline:
     def __init__(self, tick: Fraction) -> None:
         self._tick = tick
         self._waiting: list[int] = []
+        self._coded: int | None = None
         self._frames = 0
         self._known = 0
         self._first = self._last = 0
@@ -50,9 +51,13 @@ class Timeline:
         self._increments = array("q")
         self._forward = self._steps = 0  # what remains of the increments where stamps jump back
 
-    def add(self, stamp: int | None) -> None:
-        """Notes one frame; its stamp counts ticks and may be missing."""
+    def add(self, stamp: int | None, coded: int | None = None) -> None:
+        """Notes one frame by the stamps, in ticks, of when it is shown and decoded; they may be missing."""
         self._frames += 1
+        if coded is not None:
+            if self._coded is not None and coded < self._coded:  # stamps begin again
+                self._pass_all()
+            self._coded = coded
         if stamp is None:
             return
         heapq.heappush(self._waiting, stamp)
@@ -76,8 +81,7 @@ class Timeline:
 
         `declared` is the rate that the coding names; `last` the ticks that the last frame is shown.
         """
-        while self._waiting:
-            self._pass(heapq.heappop(self._waiting))
+        self._pass_all()
         span = (self._last - self._first) * self._tick
         steps = self._frames - 1
         if span <= 0 or self._steps < steps:
@@ -110,6 +114,11 @@ class Timeline:
     def _mean(self, frame_time: Fraction, remark: str | None = None) -> Timing:
         """A timing of one value, in seconds."""
         return Timing((_milliseconds(frame_time),), 1 / frame_time, frame_time * self._frames, remark)
+
+    def _pass_all(self) -> None:
+        """Takes all stamps that wait for earlier ones."""
+        while self._waiting:
+            self._pass(heapq.heappop(self._waiting))
 
     def _pass(self, stamp: int) -> None:
         """Takes the next stamp in the order of display."""

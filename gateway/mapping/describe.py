@@ -21,7 +21,7 @@ from gateway.mapping.compose import Composition, compose, evaluate
 from gateway.mapping.expressions import Facts
 from gateway.mapping.language import Mapping, ObjectTemplate, load, load_template
 from gateway.mapping.sources import gather
-from gateway.mapping.typed import load_file, parse_typed
+from gateway.mapping.typed import load_file, load_object, parse_typed
 from gateway.model import Attributes, Kind, Probe
 
 DEFAULTS = {
@@ -36,7 +36,8 @@ ANY_IMAGE = "secondary-capture"
 EARLIEST = 1990
 """No digital picture, video or document is older; cameras whose clock was never set say 1970 or 1980."""
 
-_DATES = ("StudyDate", "ContentDate", "AcquisitionDateTime")
+_DATES = ("ContentDate", "AcquisitionDateTime")
+"""Dates of the object itself; that of its study is settled with the other files of the study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ def describe(probe: Probe, request: Description) -> Attributes:
 
     Raises `Reject` when the file is not what the template or mapping is for, or when a value cannot be.
     """
+    if probe.kind is Kind.OBJECT:
+        return _describe_object(probe, request)
     messages: list[str] = []
     template = _template(probe, request, messages)
     mapping, given = request.mapping, tuple(each for each in request.file if each.path[0].tag != SOP_CLASS)
@@ -129,6 +132,21 @@ def describe(probe: Probe, request: Description) -> Attributes:
         series_key=series_key,
         removed=tuple(composition.removed),
         messages=(*messages, *composition.messages),
+    )
+
+
+def _describe_object(probe: Probe, request: Description) -> Attributes:
+    """The attributes of an object that has no file but the one that describes it."""
+    load_object(probe.source.path)  # says what keeps it from being one
+    composition = compose((request.file, request.typed), {})
+    if composition.faults:
+        raise Reject("\n".join(f"{probe.source.path}: {fault}" for fault in composition.faults))
+    return Attributes(
+        dataset=composition.dataset,
+        origins=composition.origins,
+        template="",
+        typed=tuple(sorted((each.name, said(each)) for each in request.typed)),
+        messages=tuple(composition.messages),
     )
 
 

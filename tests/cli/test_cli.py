@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from doors import gateway, stow
 from gateway.cli import samples
+from sink import sink
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,52 @@ def test_archive_that_is_down(photo: Path) -> None:
     assert done.status == 5
     assert "127.0.0.1:9" in _sentence(done.err)
     assert "retry" in done.out
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"), [(401, "password"), (403, "another account"), (404, "address"), (302, "address")]
+)
+def test_archive_that_does_not_let_us_in(answer: int, words: str, photo: Path) -> None:
+    with sink(answer) as (url, _):
+        done = gateway("stow", "--url", url, "-u", "user:wrong", photo)
+    assert done.status == 2
+    assert words in _sentence(done.err)
+    assert "wrong" not in done.err + done.out
+    assert "retry" in done.out
+
+
+def test_archive_that_is_busy_is_for_later(photo: Path) -> None:
+    with sink(503) as (url, server):
+        done = stow("--url", url, "--retry-for", "0", photo)
+        assert len(server.received) == 1
+    assert (done.status, done.lines[0]["status"]) == (5, "retry")
+
+
+def test_interruption_ends_at_once_with_the_table_so_far(photo: Path, tmp_path: Path) -> None:
+    with sink(hang=True) as (url, server):
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "gateway",
+                "stow",
+                "--url",
+                url,
+                str(tmp_path / "missing.jpg"),
+                str(photo),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not server.received:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "1 file: 1 rejected" in out
+    assert "stopped" in err
+    assert "Traceback" not in err
 
 
 def test_missing_file_does_not_stop_the_others(photo: Path, tmp_path: Path) -> None:
