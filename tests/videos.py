@@ -24,6 +24,7 @@ CONTAINERS = {
     ".mp4": "mp4",
     ".m4v": "mp4",
     ".mov": "mov",
+    ".3gp": "3gp",
     ".mkv": "matroska",
     ".avi": "avi",
     ".ts": "mpegts",

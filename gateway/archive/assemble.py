@@ -131,7 +131,7 @@ def assemble(model: Mapping[str, Any], bulk_data: BulkData) -> Assembled:
         raise Unstorable(
             DOES_NOT_MATCH, f"Missing {', '.join(missing)}: the metadata must have a value for it"
         )
-    vrs = json.bulk_vrs(whole)
+    vrs = json.bulk_vrs({name: each for name, each in whole.items() if isinstance(each, dict)})
     transfer_syntax = EXPLICIT_LITTLE
     changes = _Changes(dataset)
     bulks: list[Bulk] = []

@@ -87,17 +87,19 @@ def _study(found: Found, archive: Store, root: str) -> Study:
 
 
 def _facts(model: Model) -> Iterator[str]:
-    """What is known of a study, in the order in which people ask."""
+    """What is known of a study, a line each, in the order in which people ask."""
     if patient_id := _text(model, "PatientID"):
         yield f"ID {patient_id}"
-    if (date := _text(model, "StudyDate")) and len(date) == 8:
-        yield f"{date[:4]}-{date[4:6]}-{date[6:]}"
+    date = _text(model, "StudyDate")
+    shown = f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 else date
+    if when := " · ".join(filter(None, (shown, ", ".join(model[key("ModalitiesInStudy")]["Value"])))):
+        yield when
     if description := _text(model, "StudyDescription"):
         yield description
-    if modalities := model[key("ModalitiesInStudy")]["Value"]:
-        yield ", ".join(modalities)
-    yield _counted(model, "NumberOfStudyRelatedSeries", "series", "series")
-    yield _counted(model, "NumberOfStudyRelatedInstances", "instance", "instances")
+    yield (
+        f"{_counted(model, 'NumberOfStudyRelatedSeries', 'series', 'series')}, "
+        f"{_counted(model, 'NumberOfStudyRelatedInstances', 'instance', 'instances')}"
+    )
 
 
 def _counted(model: Model, keyword: str, one: str, several: str) -> str:
@@ -108,9 +110,9 @@ def _counted(model: Model, keyword: str, one: str, several: str) -> str:
 def _tile(found: Found, link: str) -> Tile:
     model = found.attributes
     modality = _text(model, "Modality") or "?"
-    title = " ".join(
-        filter(None, (modality, _text(model, "SeriesDescription"), f"#{_text(model, 'InstanceNumber')}"))
-    )
+    number = _text(model, "InstanceNumber")
+    words = (modality, _text(model, "SeriesDescription"), f"#{number}" if number else "")
+    title = " ".join(filter(None, words))
     picture = f"{link}/thumbnail"
     if _text(model, "SOPClassUID") == ENCAPSULATED_PDF:
         return Tile(f"{link}/rendered", _text(model, "DocumentTitle") or title, label="PDF")

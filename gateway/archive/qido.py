@@ -53,7 +53,7 @@ def search(request: Request) -> Response:
 
 
 def _query(request: Request) -> Query:
-    level = _LEVEL_OF[request.url.path.rstrip("/").rpartition("/")[2]]
+    level = _LEVEL_OF[request.scope["path"].rstrip("/").rpartition("/")[2]]
     parameters = request.query_params
     keys = [*_keys_of_path(request.path_params, level), *_keys(parameters.multi_items(), level)]
     return Query(

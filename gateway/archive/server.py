@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,6 +96,8 @@ def serve(
     `ready` is called with the address, without `root`, once connections are taken; port 0 stands for
     any free one. Raises OSError when the port or the directory cannot be used.
     """
+    # they quote values, and what patients are called has no place in a log
+    warnings.filterwarnings("ignore", module=r"pydicom\b")
     app = create_app(directory, root)
     with _listening(host, port) as listener:
         if ready:

@@ -55,7 +55,8 @@ _AT_ONCE = 100
 
 _MAX_FRAMES_ASKED = 10_000
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+_AS_IT_IS = {"X-Content-Type-Options": "nosniff"}
+_HARMLESS = {**_AS_IT_IS, "Content-Security-Policy": "sandbox; default-src 'none'"}
 """What an object carries must not run as a page of the archive's."""
 
 T = TypeVar("T")
@@ -266,8 +267,7 @@ def bulk_data(request: Request) -> Response:
     multipart, chosen_type = choose(request, form, f"{media_type}, alone or as multipart/related")
     content_type = _described(bulk, chosen_type, read)
     if multipart:
-        location = str(request.url.replace(query=""))
-        part = Part((("Content-Type", content_type), ("Content-Location", location)), stream)
+        part = Part((("Content-Type", content_type), ("Content-Location", Urls.of(request).request)), stream)
         return parts_response([part], chosen_type)
     return _ranged(request, stream, content_type)
 
@@ -280,7 +280,8 @@ def _described(bulk: Bulk, media_type: str, read: Part10) -> str:
 
 def _ranged(request: Request, stream: Stream, content_type: str) -> Response:
     """The value, or the range of it that was asked for (RFC 9110 14.2), as players of videos do."""
-    headers = {"Accept-Ranges": "bytes", **_SAFE}
+    shown = content_type.startswith(("image/", "video/"))  # browsers play no video in a sandbox
+    headers = {"Accept-Ranges": "bytes", **(_AS_IT_IS if shown else _HARMLESS)}
     found = _RANGE.fullmatch(request.headers.get("range", "").strip())
     if not found or not (found[1] or found[2]):
         return stream_response(stream, content_type, headers)
@@ -333,7 +334,7 @@ def _picture(request: Request, read: Part10, number: int, look: Look) -> Respons
         raise Problem(404, f"There is no frame {number} to be shown") from error
     except NotRenderable as error:
         raise Problem(406, f"The instance cannot be shown as a picture: {error}") from error
-    return Response(data, headers={"Content-Type": media_type, **_SAFE})
+    return Response(data, headers={"Content-Type": media_type, **_AS_IT_IS})
 
 
 def _rendered_document(request: Request, document: Bulk, read: Part10) -> Response:
@@ -341,8 +342,7 @@ def _rendered_document(request: Request, document: Bulk, read: Part10) -> Respon
         return True if document.media_type == PDF and each.takes(PDF, multipart=False) else None
 
     choose(request, form, f"{document.media_type} at the bulk data of the instance; only PDF is rendered")
-    headers = {"X-Content-Type-Options": "nosniff", "Content-Disposition": "inline"}
-    return stream_response(padding.without(document, read.dataset), PDF, headers)
+    return stream_response(padding.without(document, read.dataset), PDF, _AS_IT_IS)
 
 
 def _look(request: Request, viewport: tuple[int, int] | None) -> Look:

@@ -253,6 +253,12 @@ def header(tag: int, vr: str, length: int) -> bytes:
     return start + (struct.pack("<H", length) if vr in SHORT_VRS else struct.pack("<HL", 0, length))
 
 
+def padding(vr: str, length: int) -> bytes:
+    """What a value of this length needs to have an even one (PS3.5 6.2): a space for text, or a zero byte."""
+    filler = b" " if vr in (_TEXT_VRS | {"UC", "UR", "UT"}) - {"UI"} else b"\0"
+    return filler[: length % 2]
+
+
 def item_header(tag: int, length: int) -> bytes:
     """The bytes of an item, or of a delimiter, before its content."""
     return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, length)

@@ -30,6 +30,7 @@ from gateway.dicom.elements import (
     header,
     holds_items,
     item_header,
+    padding,
 )
 from gateway.stream import swapped
 
@@ -223,9 +224,8 @@ def _little(vr: str, value: bytes, encoding: Encoding) -> bytes:
 
 
 def _written(tag: int, vr: str, value: bytes) -> bytes:
-    """The element with its value padded to an even length (PS3.5 6.2, 7.1.1)."""
-    if len(value) % 2:
-        value += b"\0" if vr == "UI" or vr in WORD_SIZES or vr in ("OB", "UN") else b" "
+    """The element with its value padded to an even length (PS3.5 7.1.1)."""
+    value += padding(vr, len(value))
     return header(tag, vr, len(value)) + value
 
 

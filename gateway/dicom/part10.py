@@ -12,8 +12,17 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import correct_ambiguous_vr, write_data_element, write_file_meta_info
 from pydicom.uid import UID
 
-from gateway.dicom.charsets import TEXT_VRS, UTF8_TERM
-from gateway.dicom.elements import ITEM, SEQUENCE_END, SHORT_VRS, UNDEFINED, header, item_header, name_of
+from gateway.dicom.charsets import UTF8_TERM
+from gateway.dicom.elements import (
+    ITEM,
+    SEQUENCE_END,
+    SHORT_VRS,
+    UNDEFINED,
+    header,
+    item_header,
+    name_of,
+    padding,
+)
 from gateway.dicom.media_types import may_be_fragmented
 from gateway.errors import Reject
 from gateway.model import Bulk, Instance
@@ -104,9 +113,8 @@ def _native(bulk: Bulk, path: Path) -> Stream:
             f"{path} is too large: {name_of(bulk.tag)} would have {bulk.value.length:,} bytes, and a value "
             f"that is not in fragments has at most {MAX_LENGTH:,} (PS3.5 7.1.2)"
         )
-    padding = b" " if bulk.vr in TEXT_VRS else b"\0"
     vr = "UN" if bulk.vr in SHORT_VRS and length > 0xFFFE else bulk.vr
-    return Stream.of(header(bulk.tag, vr, length), bulk.value, padding[: bulk.value.length % 2])
+    return Stream.of(header(bulk.tag, vr, length), bulk.value, padding(bulk.vr, bulk.value.length))
 
 
 def _encapsulated(bulk: Bulk, transfer_syntax: str, path: Path) -> Stream:

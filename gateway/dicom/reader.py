@@ -396,12 +396,22 @@ class _Reader:
         if element.tag == ENCAPSULATED_DOCUMENT:
             length = _document_length(dataset, element.length)
             return Bulk(element.tag, vr, self._stream(element.value, length), _document_type(dataset))
-        size = WORD_SIZES.get(vr, 1)
+        size = _sample_size(dataset) if element.tag in PIXEL_DATA and vr == "OW" else WORD_SIZES.get(vr, 1)
         if element.length % size:
             raise Damaged(
                 f"{name_of(element.tag)} has {element.length:,} bytes, which are no words of {size}"
             )
         return Bulk(element.tag, vr, self._stream(element.value, element.length, 1 if little else size))
+
+
+def _sample_size(dataset: Dataset) -> int:
+    """Bytes of the numbers that pixel data of VR OW are made of in Big Endian.
+
+    PS3.5 6.2 has words of 16 bits turned round, which leaves open how larger samples are put together.
+    Those who wrote such files turned round whole samples, and so does pydicom; DCMTK does not.
+    """
+    allocated = dataset.get("BitsAllocated")
+    return allocated // 8 if allocated in (32, 64) else 2
 
 
 def _document_length(dataset: Dataset, length: int) -> int:

@@ -167,7 +167,7 @@ def _in_explicit_vr(probe: Probe, part10: Part10) -> Instance:
         transfer_syntax=EXPLICIT_LITTLE,
         part10=assembled(file_meta, elements),
         metadata_obstacle=_obstacle(part10, EXPLICIT_LITTLE, part10.faulty, part10.illegible),
-        messages=(_rewritten(part10),),
+        messages=_rewritten(part10),
     )
 
 
@@ -192,15 +192,23 @@ def _changed(probe: Probe, part10: Part10, changes: _Changes) -> Instance:
         _instance(probe, edited, target, assembled(_file_meta(part10, edited, target), elements)),
         bulks=tuple(bulk for bulk in part10.bulks if bulk.tag not in touched),
         metadata_obstacle=_obstacle(part10, target, faulty, ()),
-        messages=() if target == source else (_rewritten(part10),),
+        messages=() if target == source else _rewritten(part10),
     )
 
 
-def _rewritten(part10: Part10) -> str:
+def _rewritten(part10: Part10) -> tuple[str, ...]:
+    """What the user is told of another transfer syntax."""
     was = FORBIDDEN.get(part10.transfer_syntax)
     if was is None:
-        return "was deflated, and is not any more, so that its header could be changed"
-    return f"was in {was}, which web services may not carry; it is sent in Explicit VR Little Endian"
+        return ("was deflated, and is not any more, so that its header could be changed",)
+    told = f"was in {was}, which web services may not carry; it is sent in Explicit VR Little Endian"
+    slices = [piece for bulk in part10.bulks if bulk.vr == "OW" for piece in bulk.value.pieces]
+    if any(isinstance(piece, FileSlice) and piece.swap > 2 for piece in slices):
+        return (
+            told,
+            "has samples of more than 16 bits in Big Endian, which not all programs read alike: check them",
+        )
+    return (told,)
 
 
 def _check_rewritable(part10: Part10, target: str) -> None:

@@ -40,6 +40,7 @@ def identify(source: Source) -> Format:
     # What stands in the preamble of a DICOM file says nothing of it (PS3.10 7.1): DICOM comes first.
     if dicom.FORMAT.sniff(head):
         return dicom.FORMAT
+    video.refuse_container(source, head)  # names what such a video holds, where it can be looked into
     _refuse(source, known.by_content(known.KNOWN, head))
     for candidate in FORMATS:
         if candidate.sniff(head):

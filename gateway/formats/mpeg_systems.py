@@ -65,7 +65,8 @@ def check_program(file: BinaryIO, size: int) -> None:
     """Reads a program stream of `size` bytes from packet to packet (2.5.3).
 
     Raises `Incomplete` where the last packet is cut, and `Malformed` where a packet does not begin where
-    the one before it ends.
+    the one before it ends. A stream that is cut between two packets looks whole: writers leave out the code
+    that should mark the end.
     """
     data, at, offset = b"", 0, 0  # what was read, the place in it, and where it begins in the file
     left = 1000 + size // _SHORTEST

@@ -6,24 +6,30 @@ pictures are counted, and what they are like is read from their own headers.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO
 
 from gateway.config import Reading
-from gateway.errors import Reject
 from gateway.formats import isobmff, mpeg_systems
-from gateway.formats.bits import Incomplete, Malformed
+from gateway.formats.bits import Malformed
 from gateway.formats.format import Format
 from gateway.formats.sei import FURTHER_VIEWS, TURNED
 from gateway.formats.video_coding import UNSPECIFIED, Coding
 from gateway.formats.video_pictures import CODECS, Codec, PictureReader, Pictures, codec_name, demuxing, only
+from gateway.formats.video_refusals import (
+    check_count,
+    check_distance,
+    check_index,
+    check_movie,
+    damage_in_words,
+    refusing,
+    unknown_coding,
+)
 from gateway.formats.video_rules import (
     CONVERT,
-    MOVE,
     ONE_SOUND,
     ONE_VIEW,
     Carrier,
@@ -60,33 +66,25 @@ _MP4_BRANDS = frozenset(
         b"MSNV",
     }
 )
-_ENCRYPTED = frozenset({"encv", "enca", "enct", "encs", "drmi", "drms"})  # ISO/IEC 14496-12, 8.12
 _VIEW_BOXES = frozenset({"lhvC", "mvcC", "svcC"})  # ISO/IEC 14496-15
 _DEMUXERS = {Container.MP4: "mp4", Container.TRANSPORT: "mpegts", Container.PROGRAM: "mpeg"}
-_PLAIN_SOUND = frozenset({"alaw", "fl32", "fpcm", "in24", "ipcm", "lpcm", "raw ", "sowt", "twos", "ulaw"})
-_SMALLEST = 4  # bytes that a sample takes at least, if only for its size in the index
-_MOST_SAMPLES = 2**23  # three days of video; libav keeps an index of them in memory
 _MOST_SOUNDS = 9  # PS3.3 C.7.6.5, Channel Identification Code
 
-_OTHER_CODECS = {
-    "av1": "AV1",
-    "mjpeg": "Motion JPEG",
-    "mpeg4": "MPEG-4 Part 2",
-    "prores": "ProRes",
-    "vp9": "VP9",
-    "vvc": "VVC",
-}
+_MOBILE = (b"ftyp3g", b"ftypkd")
 _REFUSED: dict[Container, tuple[str, Callable[[bytes], bool]]] = {
     Container.QUICKTIME: ("mov", lambda head: head[4:12] == b"ftypqt  "),
+    Container.MOBILE: ("mov", lambda head: head[4:10] in _MOBILE and not sniff_mp4(head)),
     Container.MATROSKA: ("matroska", lambda head: head.startswith(b"\x1aE\xdf\xa3")),
     Container.AVI: ("avi", lambda head: head[:4] == b"RIFF" and head[8:12] == b"AVI "),
 }
-_AGAIN = "Copy or export it again"
 
 
 @dataclass(frozen=True, slots=True)
 class _Structure:
-    """What the structure of the container says: the movie of MP4, damage on the way of a transport stream."""
+    """What the structure of the container says.
+
+    `movie` is the index of MP4, `damaged` counts packets of a transport stream that were damaged on the way.
+    """
 
     movie: isobmff.Movie | None = None
     damaged: int = 0
@@ -181,12 +179,12 @@ def refuse_container(source: Source, head: bytes) -> None:
         return
     size = stat(source.path).st_size
     with suppress(Malformed), open_file(source.path) as file:
-        if container is Container.QUICKTIME:
-            _check_index(isobmff.read(file, size), size)
+        if container in (Container.QUICKTIME, Container.MOBILE):
+            check_index(isobmff.read(file, size), size)
         with demuxing(file, _REFUSED[container][0]) as demuxer:
             stream = _picture_stream(source, demuxer)
             coding = PictureReader(only(demuxer, stream), stream, _codec(source, container, stream)).coding
-            with _refusing(source, coding, container):
+            with refusing(source, coding, container):
                 check_pictures(coding, size)
                 _check_sounds(_sounds(demuxer), coding, Container.MP4)
                 check_container(coding, container)
@@ -195,7 +193,7 @@ def refuse_container(source: Source, head: bytes) -> None:
 def _probe(source: Source, container: Container) -> Probe:
     """Looks into a video."""
     content = FileSlice.whole(source.path)
-    with _damage_in_words(source), open_file(source.path) as file:
+    with damage_in_words(source), open_file(source.path) as file:
         structure = _check_structure(source, file, container, content.length)
         with demuxing(file, _DEMUXERS[container]) as demuxer:
             return _examine(source, content, container, structure, demuxer)
@@ -205,59 +203,13 @@ def _check_structure(source: Source, file: BinaryIO, container: Container, size:
     """Reads the structure of the container; what is missing or damaged is `Malformed`."""
     if container is Container.MP4:
         movie = isobmff.read(file, size)
-        _check_movie(source, movie, size)
+        check_movie(source, movie, size)
         return _Structure(movie)
     if container is Container.TRANSPORT:
-        _check_distance(source, file)
+        check_distance(source, file)
         return _Structure(damaged=mpeg_systems.check_transport(file, size))
     mpeg_systems.check_program(file, size)
     return _Structure()
-
-
-def _check_movie(source: Source, movie: isobmff.Movie, size: int) -> None:
-    """Refuses what the index of an MP4 file says against storing it."""
-    pictures = [track for track in movie.tracks if track.handler == "vide"]
-    if any(_ENCRYPTED & {*track.entries} for track in movie.tracks):
-        raise Reject(f"{source.path} is encrypted. Export it again without copy protection")
-    _check_count(source, len(pictures))
-    if len({*pictures[0].entries}) != 1:
-        raise Malformed("its pictures change their coding on the way")
-    _check_index(movie, size)
-
-
-def _check_index(movie: isobmff.Movie, size: int) -> None:
-    """Refuses an index of more samples than a file of `size` bytes holds; libav would make room for them.
-
-    Uncompressed sound is left to libav, which does not list its samples one by one.
-    """
-    for track in movie.tracks:
-        samples = movie.samples(track)
-        plain = not _PLAIN_SOUND.isdisjoint(track.entries)
-        if not plain and (samples * _SMALLEST > size or samples > _MOST_SAMPLES):
-            raise Malformed(f"its index lists {samples:,} samples, more than {size:,} bytes hold")
-
-
-def _check_distance(source: Source, file: BinaryIO) -> None:
-    """Refuses transport streams with additions to their packets."""
-    distance = mpeg_systems.packet_distance(file.read(mpeg_systems.PACKET * 20))
-    file.seek(0)
-    if distance != mpeg_systems.PACKET:
-        raise Reject(
-            f"{source.path} is a transport stream with packets of {distance} bytes, as cameras write it; "
-            f"DICOM takes those with packets of {mpeg_systems.PACKET} bytes. {_remedy(source, MOVE)}"
-        )
-
-
-def _check_count(source: Source, count: int) -> None:
-    """Refuses files that have not one track of pictures."""
-    if count == 0:
-        raise Reject(
-            f"{source.path} has no pictures that are known here, only sound or other data. Give videos"
-        )
-    if count > 1:
-        raise Reject(
-            f"{source.path} has {count} tracks of pictures; an object holds one. Export each into a file"
-        )
 
 
 def _examine(
@@ -269,7 +221,7 @@ def _examine(
     coding = _as_shown(reader.coding, structure.track)
     sounds = _sounds(demuxer)
     others = len(demuxer.streams) - len(demuxer.streams.video) - len(sounds)
-    with _refusing(source, coding, container):
+    with refusing(source, coding, container):
         check_pictures(coding, content.length)
         check_container(coding, container)
         _check_display(structure.track, reader.obstacle())
@@ -313,7 +265,7 @@ def _described(source: Source, content: FileSlice, found: _Found) -> Probe:
                 "created": created,
             }
         },
-        messages=tuple(f"{source.name}: {remark}" for remark in _remarks(found)),
+        messages=tuple(_remarks(found)),
     )
 
 
@@ -324,17 +276,16 @@ def _picture_stream(source: Source, demuxer: InputContainer) -> VideoStream:
     streams = [
         stream for stream in demuxer.streams.video if not stream.disposition & Disposition.attached_pic
     ]
-    _check_count(source, len(streams))
+    check_count(source, len(streams))
     return streams[0]
 
 
 def _codec(source: Source, container: Container, stream: VideoStream) -> Codec:
     """How the pictures' headers are read; refuses codings that DICOM does not know."""
     name = codec_name(stream)
-    if name in CODECS:
-        return CODECS[name]
-    what = f"{_OTHER_CODECS.get(name, name.upper() or 'pictures of an unknown coding')} in {container.title}"
-    raise _refusal(source, what, Unsuitable("DICOM has no transfer syntax for it", CONVERT))
+    if name not in CODECS:
+        raise unknown_coding(source, name, container)
+    return CODECS[name]
 
 
 def _as_shown(coding: Coding, track: isobmff.Track | None) -> Coding:
@@ -343,7 +294,7 @@ def _as_shown(coding: Coding, track: isobmff.Track | None) -> Coding:
         return coding
     if track.colour and coding.colour.primaries == coding.colour.transfer == UNSPECIFIED:
         coding = replace(coding, colour=track.colour)
-    if track.aspect and all(track.aspect):
+    if track.aspect and all(track.aspect) and coding.aspect in (None, 1):
         coding = replace(coding, aspect=Fraction(*track.aspect))
     return coding
 
@@ -429,34 +380,3 @@ def _remarks(found: _Found) -> Iterator[str]:
         yield "its sound has more than two channels; the object describes it as stereo"
     if found.others:
         yield f"it also has {found.others} tracks of text or data, which go into the object with it"
-
-
-@contextmanager
-def _damage_in_words(source: Source) -> Iterator[None]:
-    """Makes a `Reject` of what is missing or damaged."""
-    try:
-        yield
-    except Incomplete as error:
-        raise Reject(f"{source.path} is not whole: {error}. {_AGAIN}") from error
-    except Malformed as error:
-        raise Reject(f"{source.path} is damaged or not what it seems: {error}. {_AGAIN}") from error
-
-
-@contextmanager
-def _refusing(source: Source, coding: Coding, container: Container) -> Iterator[None]:
-    """Makes a `Reject` of what no transfer syntax permits."""
-    try:
-        yield
-    except Unsuitable as error:
-        what = f"{coding.title} of {coding.width}x{coding.height} in {container.title}"
-        raise _refusal(source, what, error) from error
-
-
-def _refusal(source: Source, what: str, error: Unsuitable) -> Reject:
-    """A refusal that says what the file holds, why it is not stored, and what would help."""
-    return Reject(f"{source.path} holds {what}: {error}. {_remedy(source, error.remedy)}")
-
-
-def _remedy(source: Source, remedy: str) -> str:
-    """A remedy with the names of this file in it."""
-    return remedy.format(file=shlex.quote(str(source.path)), stem=shlex.quote(source.path.stem))

@@ -149,8 +149,10 @@ class PictureReader:
             packets += 1
             interrupted += packet.is_corrupt
             begun = counter.begun(self._split(data))
-            for number in range(begun):
-                timeline.add(*((packet.pts, packet.dts) if number == 0 else (None,)))
+            if begun:
+                timeline.add(packet.pts, packet.dts)
+            for _ in range(begun - 1):
+                timeline.add(None)
             frames += begun
             if packet.is_keyframe:
                 self._check(data)

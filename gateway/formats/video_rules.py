@@ -24,6 +24,7 @@ class Container(Enum):
     TRANSPORT = ("MPEG-TS", "an MPEG transport stream")
     PROGRAM = ("MPEG-PS", "an MPEG program stream")
     QUICKTIME = ("QuickTime", "a QuickTime movie")
+    MOBILE = ("3GP", "3GP")
     MATROSKA = ("Matroska", "Matroska")
     AVI = ("AVI", "AVI")
 

@@ -77,6 +77,8 @@ def test_packaged_files_have_the_elements_that_pydicom_finds(path: Path) -> None
     for tag in part.faulty:
         assert (path.name, tag) == ("badVR.dcm", 0x00280008)
         theirs.pop(str(pydicom.tag.Tag(tag)))
+    if path.name == "nested_priv_SQ.dcm":  # one of its values has an odd length
+        theirs["(0001,0001)[0](0001,0002)"] = ("UN", repr(b"Nested SQ\0"))
     charsets = [name for name in {**ours, **theirs} if name.endswith(CHARSET)]
     for name in charsets:
         theirs.pop(name, None)
@@ -98,7 +100,7 @@ def test_packaged_files_have_the_pixel_data_that_pydicom_finds(path: Path) -> No
         _, *fragments = generate_fragments(theirs.PixelData)  # the first is the Basic Offset Table
         assert _bulks(part)[PIXEL_DATA] == b"".join(fragments)
     elif part.transfer_syntax == BIG_ENDIAN and theirs["PixelData"].VR == "OW":
-        assert _bulks(part)[PIXEL_DATA] == swapped(theirs.PixelData, 2)
+        assert _bulks(part)[PIXEL_DATA] == swapped(theirs.PixelData, max(theirs.BitsAllocated // 8, 2))
     else:
         assert _bulks(part)[PIXEL_DATA] == theirs.PixelData
 
