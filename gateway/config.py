@@ -115,6 +115,8 @@ class Namespace:
 
     value: uuid.UUID
     origin: str
+    new: bool = False
+    """Whether it was made now: worth telling, since all later UIDs depend on it."""
 
 
 def uid_namespace(given: str | None = None, environment: Mapping[str, str] = os.environ) -> Namespace:
@@ -149,14 +151,14 @@ def _own_namespace() -> Namespace:
     path = Path(platformdirs.user_config_dir("stow-gateway")) / "uid-namespace"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        origin = f"kept in {path}"
+        new = False
         if not path.exists():
-            new = path.with_name(f"{path.name}.{os.getpid()}")
-            new.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
+            made = path.with_name(f"{path.name}.{os.getpid()}")
+            made.write_text(f"{uuid.uuid4()}\n", encoding="ascii")
             with contextlib.suppress(FileExistsError):  # of two runs that start together, one is first
-                path.hardlink_to(new)
-                origin = f"made now and kept in {path}"
-            new.unlink()
+                path.hardlink_to(made)
+                new = True
+            made.unlink()
         text = path.read_text(encoding="ascii")
     except OSError as error:
         raise Fatal(
@@ -164,6 +166,7 @@ def _own_namespace() -> Namespace:
             "--uid-namespace or GATEWAY_UID_NAMESPACE"
         ) from error
     try:
-        return Namespace(uuid.UUID(text.strip()), origin)
+        origin = f"made now and kept in {path}" if new else f"kept in {path}"
+        return Namespace(uuid.UUID(text.strip()), origin, new)
     except ValueError as error:
         raise Fatal(f"{path} does not hold a UUID: mend it, or delete it to have a new one made") from error

@@ -30,6 +30,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _own_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own configuration or credentials."""
-    for name in ("GATEWAY_TOKEN", "GATEWAY_USER", "GATEWAY_PASSWORD", "GATEWAY_UID_NAMESPACE"):
+    for name in ("GATEWAY_URL", "GATEWAY_TOKEN", "GATEWAY_USER", "GATEWAY_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GATEWAY_UID_NAMESPACE", "0b0f4bb6-54a5-4d17-9f6e-0a6f5cf3c2b1")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))

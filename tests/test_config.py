@@ -11,6 +11,11 @@ from gateway.config import Credentials, Form, uid_namespace
 from gateway.errors import Fatal
 
 
+@pytest.fixture(autouse=True)
+def _no_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GATEWAY_UID_NAMESPACE")
+
+
 def test_namespace_is_made_once_and_kept() -> None:
     first = uid_namespace()
     second = uid_namespace()

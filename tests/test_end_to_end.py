@@ -11,10 +11,10 @@ import httpx
 import pydicom
 import pytest
 from dicomweb_client.api import DICOMwebClient
-from gateway.archive.server import running
 from pydicom.encaps import generate_frames
 
 from doors import stow
+from gateway.archive.server import running
 from support import dciodvfy, dcmdump
 
 PATIENT = ("-m", "PatientID=4711", "-m", "PatientName=Müller^Jörg")

@@ -130,10 +130,10 @@ MAKERS: dict[str, Callable[[Path, int], None]] = {
     "photo.jpg": _jpeg,
     "report.pdf": _pdf,
     "image.dcm": _dicom,
-    "h264.mp4": _video("libx264", profile="high", preset="superfast", qp="32"),
-    "h264.ts": _video("libx264", profile="high", preset="superfast", qp="32"),
+    "h264.mp4": _video("libx264", profile="high", preset="superfast", qp="10"),
+    "h264.ts": _video("libx264", profile="high", preset="superfast", qp="10"),
     "hevc.mp4": _video(
-        "libx265", preset="ultrafast", profile="main", **{"x265-params": "log-level=none:qp=36:bframes=0"}
+        "libx265", preset="ultrafast", profile="main", **{"x265-params": "log-level=none:qp=10:bframes=0"}
     ),
 }
 

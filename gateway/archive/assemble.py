@@ -1,25 +1,26 @@
-"""Metadata and bulk data of a store request made into one object (PS3.18 10.5.2, 8.6.1.2).
-
-The bitstream decides: pixel attributes that are missing are filled in from it, which PS3.18 Table
-10.5.2-1 demands, and wrong ones are corrected. What was corrected is said, and kept in the object's
-Original Attributes Sequence (PS3.3 C.12.1.1.9).
-"""
+"""Metadata and bulk data of a store request made into one object (PS3.18 10.5.2, 8.6.1.2)."""
 
 from __future__ import annotations
 
 import base64
-import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin
 
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence as Items
 
 from gateway.archive.bitstream import Stated, examine
+from gateway.archive.coercion import Changes, apply
+from gateway.archive.reasons import (
+    CANNOT_UNDERSTAND,
+    DOES_NOT_MATCH,
+    MISSING_BULK_DATA,
+    PROCESSING_FAILURE,
+    UNSUPPORTED_TRANSFER_SYNTAX,
+    Unstorable,
+)
 from gateway.archive.spool import Spooled
 from gateway.dicom import json
 from gateway.dicom.dictionary import keyword_of
@@ -30,19 +31,12 @@ from gateway.dicom.media_types import (
     default_transfer_syntax,
     is_native,
 )
-from gateway.dicom.values import format_ds
 from gateway.errors import Reject
-from gateway.model import Bulk, Instance, Pixels, Source
+from gateway.model import Bulk, Instance, Source
 from gateway.stream import FileSlice, Stream
 
 PIXEL_DATA = 0x7FE00010
 ENCAPSULATED_DOCUMENT = 0x00420011
-
-MISSING_BULK_DATA = 0xA922
-DOES_NOT_MATCH = 0xA900
-CANNOT_UNDERSTAND = 0xC000
-UNSUPPORTED_TRANSFER_SYNTAX = 0xC122
-PROCESSING_FAILURE = 0x0110
 
 MAX_NESTED = 16 * 1024 * 1024
 """Bytes that a bulk value inside a sequence may have: it becomes part of the data set, in memory."""
@@ -59,16 +53,6 @@ REQUIRED_PIXEL_ATTRIBUTES = (
     "PixelRepresentation",
 )
 _BINARY_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
-_ONE_SAMPLE = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
-
-
-class Unstorable(Exception):
-    """An instance that cannot be stored: the Failure Reason (PS3.18 I.2.2), and a sentence."""
-
-    def __init__(self, reason: int, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +117,7 @@ def assemble(model: Mapping[str, Any], bulk_data: BulkData) -> Assembled:
         )
     vrs = json.bulk_vrs({name: each for name, each in whole.items() if isinstance(each, dict)})
     transfer_syntax = EXPLICIT_LITTLE
-    changes = _Changes(dataset)
+    changes = Changes(dataset)
     bulks: list[Bulk] = []
     for tag, uri in references.items():
         part = bulk_data.find(uri)
@@ -158,46 +142,6 @@ def assemble(model: Mapping[str, Any], bulk_data: BulkData) -> Assembled:
         bulks=tuple(bulks),
     )
     return Assembled(instance, tuple(changes.words))
-
-
-class _Changes:
-    """A data set that is being corrected, and what has been."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
-        self.words: list[str] = []
-        self._before = Dataset()
-
-    def fill(self, keyword: str, value: Any) -> None:
-        """Sets an attribute that is missing or empty."""
-        if self.dataset.get(keyword) in (None, ""):
-            setattr(self.dataset, keyword, value)
-
-    def correct(self, keyword: str, value: Any, whose: str) -> None:
-        """Sets an attribute; one that had another value is a correction. None takes it away."""
-        before = self.dataset.get(keyword)
-        if before == value:
-            return
-        if before not in (None, ""):
-            self._before.add(copy.deepcopy(self.dataset[keyword]))
-            self.words.append(f"{keyword} was {before}; {whose} says {'none' if value is None else value}")
-        if value is None:
-            del self.dataset[keyword]
-        else:
-            setattr(self.dataset, keyword, value)
-
-    def record(self) -> None:
-        """Keeps the values that were corrected in the object."""
-        if not len(self._before):
-            return
-        item = Dataset()
-        item.SourceOfPreviousValues = ""
-        item.AttributeModificationDateTime = datetime.now(UTC).strftime("%Y%m%d%H%M%S.%f+0000")
-        item.ModifyingSystem = "gateway archive"
-        item.ReasonForTheAttributeModification = "COERCE"
-        item.ModifiedAttributesSequence = Items([self._before])
-        earlier: Sequence[Dataset] = self.dataset.get("OriginalAttributesSequence") or ()
-        self.dataset.OriginalAttributesSequence = Items([*earlier, item])
 
 
 def _with_nested_values(model: Mapping[str, Any], bulk_data: BulkData, *, top: bool = True) -> dict[str, Any]:
@@ -238,7 +182,7 @@ def _content(part: Spooled) -> Stream:
 # Pixel data
 
 
-def _pixel_data(part: Spooled, vr: str, changes: _Changes) -> tuple[str, Bulk]:
+def _pixel_data(part: Spooled, vr: str, changes: Changes) -> tuple[str, Bulk]:
     """The transfer syntax and the value of pixel data that came as a part of their own."""
     content_type = part.content_type
     media_type = content_type.media_type
@@ -255,7 +199,7 @@ def _pixel_data(part: Spooled, vr: str, changes: _Changes) -> tuple[str, Bulk]:
         raise Unstorable(UNSUPPORTED_TRANSFER_SYNTAX, text) from error
     if stated:
         transfer_syntax = _transfer_syntax(stated, media_type, claimed, changes)
-        _apply(stated, changes)
+        apply(stated, changes)
     else:
         transfer_syntax = _unexamined(media_type, claimed)
     _check_complete(changes.dataset)
@@ -294,7 +238,7 @@ def _check_complete(dataset: Dataset) -> None:
         )
 
 
-def _transfer_syntax(stated: Stated, media_type: str, claimed: str, changes: _Changes) -> str:
+def _transfer_syntax(stated: Stated, media_type: str, claimed: str, changes: Changes) -> str:
     """The transfer syntax of a bitstream that was looked into; the client chooses among several."""
     best = stated.transfer_syntaxes[0]
     if claimed in stated.transfer_syntaxes:
@@ -323,65 +267,10 @@ def _unexamined(media_type: str, claimed: str) -> str:
     return transfer_syntax
 
 
-def _apply(stated: Stated, changes: _Changes) -> None:
-    """Puts what the bitstream says of the pixels into the data set (PS3.3 C.7.6.3, C.7.6.5, C.7.6.6)."""
-    pixels, whose = stated.pixels, "the bitstream"
-    for keyword, value in (
-        ("SamplesPerPixel", pixels.samples_per_pixel),
-        ("Rows", pixels.rows),
-        ("Columns", pixels.columns),
-        ("BitsAllocated", pixels.bits_allocated),
-        ("PlanarConfiguration", pixels.planar_configuration),
-    ):
-        changes.correct(keyword, value, whose)
-    stored = (
-        ("BitsStored", pixels.bits_stored),
-        ("HighBit", pixels.bits_stored - 1),
-        ("PixelRepresentation", pixels.pixel_representation),
-    )
-    for keyword, value in stored:
-        if pixels.lossy:  # lossless JPEG may carry fewer bits than its precision, and signed ones
-            changes.correct(keyword, value, whose)
-        else:
-            changes.fill(keyword, value)
-    _apply_colours(stated, changes, whose)
-    _apply_lossy(pixels, changes, whose)
-    _apply_frames(pixels, changes, whose)
-
-
-def _apply_colours(stated: Stated, changes: _Changes, whose: str) -> None:
-    colours = stated.pixels.photometric_interpretation
-    given = str(changes.dataset.get("PhotometricInterpretation") or "")
-    same_number = (given in _ONE_SAMPLE) == (stated.pixels.samples_per_pixel == 1)
-    if given and same_number and not stated.colours_known:
-        return
-    changes.correct("PhotometricInterpretation", colours, whose)
-
-
-def _apply_lossy(pixels: Pixels, changes: _Changes, whose: str) -> None:
-    """A lossy step is never denied; earlier ones, which only the client knows, stay (C.7.6.1.1.5)."""
-    if not pixels.lossy:
-        return
-    changes.correct("LossyImageCompression", "01", whose)
-    changes.fill("LossyImageCompressionRatio", [format_ds(round(step.ratio, 2)) for step in pixels.lossy])
-    changes.fill("LossyImageCompressionMethod", [step.method for step in pixels.lossy])
-
-
-def _apply_frames(pixels: Pixels, changes: _Changes, whose: str) -> None:
-    if pixels.frames is not None:
-        changes.correct("NumberOfFrames", pixels.frames, whose)
-    elif changes.dataset.get("NumberOfFrames") not in (None, ""):
-        changes.correct("NumberOfFrames", 1, whose)
-    if pixels.frame_times and not changes.dataset.get("FrameIncrementPointer"):
-        mean = sum(pixels.frame_times) / max(1, len(pixels.frame_times) - (len(pixels.frame_times) > 1))
-        changes.fill("FrameTime", format_ds(round(mean, 6)))
-        changes.dataset.FrameIncrementPointer = 0x00181063
-
-
 # Documents
 
 
-def _document(part: Spooled, changes: _Changes) -> Bulk:
+def _document(part: Spooled, changes: Changes) -> Bulk:
     """An encapsulated document (PS3.3 C.24.2): its media type is that of the part."""
     content = _content(part)
     media_type = part.content_type.media_type

@@ -55,8 +55,8 @@ _AT_ONCE = 100
 
 _MAX_FRAMES_ASKED = 10_000
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_AS_IT_IS = {"X-Content-Type-Options": "nosniff"}
-_HARMLESS = {**_AS_IT_IS, "Content-Security-Policy": "sandbox; default-src 'none'"}
+AS_IT_IS = {"X-Content-Type-Options": "nosniff"}
+_HARMLESS = {**AS_IT_IS, "Content-Security-Policy": "sandbox; default-src 'none'"}
 """What an object carries must not run as a page of the archive's."""
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ T = TypeVar("T")
 def retrieve(request: Request) -> Response:
     """`GET` of a study, a series or an instance, as Part 10 files."""
     archive: Store = request.app.state.store
-    records = _records(request)
+    records = records(request)
     alone = len(records) == 1
 
     def form(each: Wanted) -> bool | None:
@@ -92,11 +92,11 @@ def retrieve(request: Request) -> Response:
         stack.close()
         raise
     if not multipart:
-        return _closing(stream_response(files[0][0], f"{DICOM}; transfer-syntax={files[0][1]}"), stack)
+        return closing(stream_response(files[0][0], f"{DICOM}; transfer-syntax={files[0][1]}"), stack)
     parts = [
         Part((("Content-Type", f"{DICOM}; transfer-syntax={syntax}"),), stream) for stream, syntax in files
     ]
-    return _closing(parts_response(parts, DICOM), stack)
+    return closing(parts_response(parts, DICOM), stack)
 
 
 def _file(
@@ -106,10 +106,10 @@ def _file(
     reason = ""
     for syntax in syntaxes:
         if syntax in {None, "*", record.transfer_syntax}:
-            return Stream.of(_found(FileSlice.whole, path)), record.transfer_syntax
+            return Stream.of(found(FileSlice.whole, path)), record.transfer_syntax
         if syntax == EXPLICIT_LITTLE:
             try:
-                return explicit(_read(path), folder()), EXPLICIT_LITTLE
+                return explicit(read(path), folder()), EXPLICIT_LITTLE
             except NotDecodable as error:
                 reason = f": {error}"
     raise Problem(
@@ -126,11 +126,11 @@ def metadata(request: Request) -> Response:
     """`GET .../metadata` of a study, a series or an instance."""
     archive: Store = request.app.state.store
     answers_in = choose_metadata(request)
-    records = _records(request)
+    records = records(request)
     urls = Urls.of(request)
 
     def model(record: Record) -> json.Model:
-        return _metadata(_read(archive.path(record)), record, urls)
+        return _metadata(read(archive.path(record)), record, urls)
 
     if answers_in == JSON and len(records) > _AT_ONCE:
         return StreamingResponse(_json_array(records, model), headers={"Content-Type": JSON})
@@ -178,9 +178,9 @@ def _json_array(records: Sequence[Record], model: Callable[[Record], json.Model]
 def retrieve_frames(request: Request) -> Response:
     """`GET .../frames/1,2,...`: frames as they are stored, or decoded."""
     archive: Store = request.app.state.store
-    record = _record(request)
-    read = _read(archive.path(record))
-    numbers = _numbers(request.path_params["frames"], read)
+    record = record(request)
+    read = read(archive.path(record))
+    numbers = frame_numbers(request.path_params["frames"], read)
     native = is_native(read.transfer_syntax)
     stored_type = OCTETS if native else MEDIA_TYPES.get(read.transfer_syntax, OCTETS)
 
@@ -221,26 +221,13 @@ def retrieve_frames(request: Request) -> Response:
     syntax = EXPLICIT_LITTLE if decoded or native else read.transfer_syntax
     content_type = f"{OCTETS if decoded else stored_type}; transfer-syntax={syntax}"
     if not multipart:
-        return _closing(stream_response(chosen[0], content_type), stack)
+        return closing(stream_response(chosen[0], content_type), stack)
     at = Urls.of(request).instance(record.study_uid, record.series_uid, record.sop_uid)
     parts = [
         Part((("Content-Type", content_type), ("Content-Location", f"{at}/frames/{number}")), stream)
         for number, stream in zip(numbers, chosen, strict=True)
     ]
-    return _closing(parts_response(parts, content_type.partition(";")[0]), stack)
-
-
-def _numbers(text: str, read: Part10) -> list[int]:
-    """The numbers in a list of frames; they count from 1."""
-    parts = text.split(",")
-    if len(parts) > _MAX_FRAMES_ASKED or not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
-        raise Problem(400, f"{text[:80]!r} is not a list of frame numbers such as 1,2,3")
-    count = number_of_frames(read.dataset)
-    numbers = [int(part) for part in parts]
-    for number in numbers:
-        if not 1 <= number <= count:
-            raise Problem(404, f"There is no frame {number}: the instance has {count}, counted from 1")
-    return numbers
+    return closing(parts_response(parts, content_type.partition(";")[0]), stack)
 
 
 # Bulk data
@@ -249,7 +236,7 @@ def _numbers(text: str, read: Part10) -> list[int]:
 def bulk_data(request: Request) -> Response:
     """`GET .../bulkdata/<tag>`: a value that metadata refer to, without padding, fragments or item tags."""
     archive: Store = request.app.state.store
-    read = _read(archive.path(_record(request)))
+    read = read(archive.path(record(request)))
     name = request.path_params["tag"].upper()
     bulk = next((each for each in read.bulks if f"{each.tag:08X}" == name), None)
     if bulk is None:
@@ -280,8 +267,8 @@ def _described(bulk: Bulk, media_type: str, read: Part10) -> str:
 
 def _ranged(request: Request, stream: Stream, content_type: str) -> Response:
     """The value, or the range of it that was asked for (RFC 9110 14.2), as players of videos do."""
-    shown = content_type.startswith(("image/", "video/"))  # browsers play no video in a sandbox
-    headers = {"Accept-Ranges": "bytes", **(_AS_IT_IS if shown else _HARMLESS)}
+    shown = content_type.startswith("video/")  # which browsers do not play in a sandbox
+    headers = {"Accept-Ranges": "bytes", **(AS_IT_IS if shown else _HARMLESS)}
     found = _RANGE.fullmatch(request.headers.get("range", "").strip())
     if not found or not (found[1] or found[2]):
         return stream_response(stream, content_type, headers)
@@ -297,143 +284,11 @@ def _ranged(request: Request, stream: Stream, content_type: str) -> Response:
     return response
 
 
-# Pictures
-
-
-def rendered(request: Request) -> Response:
-    """`GET .../rendered` of an instance or one of its frames: a picture, or a PDF as it is."""
-    archive: Store = request.app.state.store
-    read = _read(archive.path(_record(request)))
-    document = next((bulk for bulk in read.bulks if bulk.tag == ENCAPSULATED_DOCUMENT), None)
-    if document is not None:
-        return _rendered_document(request, document, read)
-    number = _numbers(request.path_params.get("frames", "1"), read)[0]
-    return _picture(request, read, number, _look(request, None))
-
-
-def thumbnail(request: Request) -> Response:
-    """`GET .../thumbnail` of a study, a series or an instance: a small picture of the first that has one."""
-    archive: Store = request.app.state.store
-    problem = Problem(406, "None of the instances can be shown as a picture")
-    for record in _records(request)[:_AT_ONCE]:
-        try:
-            return _picture(request, _read(archive.path(record)), 1, _look(request, THUMBNAIL))
-        except Problem as error:
-            problem = error
-    raise problem
-
-
-def _picture(request: Request, read: Part10, number: int, look: Look) -> Response:
-    def form(each: Wanted) -> str | None:
-        return next((offered for offered in PICTURES if each.takes(offered, multipart=False)), None)
-
-    media_type = choose(request, form, " and ".join(PICTURES))
-    try:
-        data = render(read, number - 1, media_type, look)
-    except IndexError as error:
-        raise Problem(404, f"There is no frame {number} to be shown") from error
-    except NotRenderable as error:
-        raise Problem(406, f"The instance cannot be shown as a picture: {error}") from error
-    return Response(data, headers={"Content-Type": media_type, **_AS_IT_IS})
-
-
-def _rendered_document(request: Request, document: Bulk, read: Part10) -> Response:
-    def form(each: Wanted) -> bool | None:
-        return True if document.media_type == PDF and each.takes(PDF, multipart=False) else None
-
-    choose(request, form, f"{document.media_type} at the bulk data of the instance; only PDF is rendered")
-    return stream_response(padding.without(document, read.dataset), PDF, _AS_IT_IS)
-
-
-def _look(request: Request, viewport: tuple[int, int] | None) -> Look:
-    """The parameters `viewport`, `window` and `quality` (PS3.18 8.3.5.1)."""
-    size = _parameter(request, "viewport", lambda text: _positive(text.split(",")[:2]))
-    window = _parameter(request, "window", _window)
-    quality = _parameter(request, "quality", lambda text: _positive([text, text])[0])
-    return Look(size or viewport, window, min(quality or DEFAULT_QUALITY, 95))
-
-
-def _parameter(request: Request, name: str, convert: Callable[[str], T]) -> T | None:
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    try:
-        return convert(text)
-    except ValueError as error:
-        raise Problem(400, f"The parameter {name} cannot be understood: {text[:80]!r}") from error
-
-
-def _positive(texts: Sequence[str]) -> tuple[int, int]:
-    width, height = (int(text) for text in texts)
-    if not (0 < width < 65536 and 0 < height < 65536):
-        raise ValueError
-    return width, height
-
-
-def _window(text: str) -> tuple[float, float]:
-    center, width = (float(part) for part in text.split(",")[:2])
-    if not abs(center) < 1e12 or not 1 <= width < 1e12:
-        raise ValueError
-    return center, width
-
-
 # Deleting
 
 
 def delete(request: Request) -> Response:
     """`DELETE` of a study, a series or an instance."""
     archive: Store = request.app.state.store
-    archive.delete(_records(request))
+    archive.delete(records(request))
     return Response(status_code=204)
-
-
-# What all of them need
-
-
-def _records(request: Request) -> list[Record]:
-    """The instances that the address names; `Problem` 404 without any."""
-    archive: Store = request.app.state.store
-    uids = [request.path_params.get(name, "") for name in _UIDS]
-    for uid, what in zip(uids, _UIDS.values(), strict=True):
-        if uid and not is_uid(uid):
-            raise Problem(400, f"{uid[:80]!r} in the address is not a {what}")
-    records = archive.index.instances(*uids)
-    if not records:
-        what = next(name for name, uid in reversed(list(zip(_UIDS, uids, strict=True))) if uid)
-        raise Problem(404, f"There is no such {what} here")
-    return records
-
-
-def _record(request: Request) -> Record:
-    return _records(request)[0]
-
-
-def _read(path: Path) -> Part10:
-    try:
-        return _found(reader.read, path)
-    except Reject as error:
-        log.error("A file of the archive cannot be read: %s", error)
-        raise Problem(500, "The file of the instance cannot be read; the archive's log says why") from error
-
-
-def _found(look: Callable[[Path], T], path: Path) -> T:
-    try:
-        return look(path)
-    except GatewayError as error:
-        if not path.exists():  # deleted since it was looked up
-            raise Problem(404, "There is no such instance here any more") from error
-        raise
-
-
-def _closing(response: Response, stack: ExitStack) -> Response:
-    """The response, at whose end what it needed is cleared away."""
-    if isinstance(response, StreamingResponse):
-        body = response.body_iterator
-
-        async def to_the_end() -> AsyncIterator[str | bytes | memoryview]:
-            with stack:
-                async for chunk in body:
-                    yield chunk
-
-        response.body_iterator = to_the_end()
-    return response

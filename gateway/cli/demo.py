@@ -91,7 +91,7 @@ def _stored(files: list[Path], form: str, url: str) -> Iterator[Row]:
 
 
 def _compared(outcome: dict[str, Any], form: str, client: Client) -> Row:
-    """Reads an instance back through DICOMweb and compares what it carries with the file that it came from."""
+    """Reads an instance back through DICOMweb and compares what it carries with the file."""
     from pydicom.uid import UID
 
     source = Path(outcome["source"])

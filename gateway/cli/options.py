@@ -114,8 +114,11 @@ def work(options: dict[str, Any]) -> Work:
     from gateway.mapping.describe import description
     from gateway.pipeline import Work
 
+    namespace = uid_namespace(options["uid_namespace"])
+    if namespace.new:
+        click.echo(f"gateway: UIDs are made in the namespace {namespace.value}, {namespace.origin}", err=True)
     return Work(
-        namespace=uid_namespace(options["uid_namespace"]).value,
+        namespace=namespace.value,
         reading=Reading(
             allow_encrypted=options["allow_encrypted"],
             strip_app=options["no_app"],

@@ -207,7 +207,7 @@ class Report:
 
     def _lines(self, outcome: Outcome) -> Iterable[str]:
         if outcome.text:  # a sentence about the file need not name it again beside its name
-            text = outcome.text.removeprefix(f"{outcome.source} ")
+            text = outcome.text.removeprefix(str(outcome.source)).lstrip(": ")
             yield text + (f" ({outcome.reason})" if outcome.reason else "")
         yield from outcome.messages
         if self._verbose and outcome.sop_instance_uid:

@@ -32,14 +32,14 @@ from gateway.formats.video_rules import (
     CONVERT,
     ONE_SOUND,
     ONE_VIEW,
-    Carrier,
     Container,
+    Level,
     Sound,
     Unsuitable,
-    carrier,
     check_container,
     check_pictures,
     check_sound,
+    level_for,
 )
 from gateway.formats.video_timing import Timing
 from gateway.model import AudioChannel, Kind, LossyStep, Pixels, Probe, Source
@@ -107,7 +107,7 @@ class _Found:
     timing: Timing
     sounds: tuple[Sound, ...]
     others: int
-    carrier: Carrier
+    level: Level
 
 
 def sniff_mp4(head: bytes) -> bool:
@@ -231,8 +231,8 @@ def _examine(
         timing = pictures.timing
         if timing is None:
             raise Unsuitable("nothing says how long its frames are shown", CONVERT)
-        carried = carrier(coding, timing.rate, pictures.frames, pictures.size)
-    found = _Found(container, structure, coding, pictures, timing, sounds, others, carried)
+        level = level_for(coding, timing.rate)
+    found = _Found(container, structure, coding, pictures, timing, sounds, others, level)
     return _described(source, content, found)
 
 
@@ -243,8 +243,8 @@ def _described(source: Source, content: FileSlice, found: _Found) -> Probe:
         source=source,
         format=next(form.name for form in FORMATS if form.short == found.container.short),
         kind=Kind.VIDEO,
-        media_type=found.carrier.media_type,
-        transfer_syntax=found.carrier.uid,
+        media_type=found.level.carrier.media_type,
+        transfer_syntax=found.level.carrier.uid,
         content=Stream.of(content),
         pixels=_pixels(found),
         audio=tuple(
@@ -361,7 +361,7 @@ def _pixels(found: _Found) -> Pixels:
         pixel_aspect_ratio=(aspect.denominator, aspect.numerator) if aspect != 1 else None,
         frames=pictures.frames,
         frame_times=found.timing.frame_times,
-        lossy=(LossyStep(round(uncompressed / pictures.size, 2), found.carrier.method),),
+        lossy=(LossyStep(round(uncompressed / pictures.size, 2), found.level.carrier.method),),
     )
 
 
@@ -369,6 +369,8 @@ def _remarks(found: _Found) -> Iterator[str]:
     """What users should know of a video that is stored."""
     if found.timing.remark:
         yield found.timing.remark
+    if strain := found.level.strain(found.timing.rate, found.pictures.frames, found.pictures.size):
+        yield strain
     if found.coding.colour.full_range:
         yield (
             "its colours have the full range, which YBR_PARTIAL_420 does not say; "

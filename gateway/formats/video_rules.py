@@ -74,11 +74,12 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
-class _Level:
+class Level:
     """What a transfer syntax permits.
 
     `level` is in the coding's own numbers; `blocks` the picture's size in macroblocks or samples and
-    `speed` as many a second. `bit_rate` (bits a second) and `buffer` (bits) bound the stream.
+    `speed` as many a second. `bit_rate` (bits a second) and `buffer` (bits) are what a decoder must keep
+    up with. Archives and viewers take denser streams too, so these refuse nothing.
     """
 
     carrier: Carrier
@@ -87,6 +88,19 @@ class _Level:
     speed: int
     bit_rate: int
     buffer: int
+
+    def strain(self, rate: Fraction, frames: int, size: int) -> str | None:
+        """What of the stream is denser than the level promises to decoders; None if nothing is.
+
+        `frames` of the stream took `size` bytes, at `rate` frames a second.
+        """
+        if size * 8 <= self.buffer + self.bit_rate * frames / rate:
+            return None
+        bits = float(size * 8 * rate / frames) / 1_000_000
+        return (
+            f"has {bits:.3g} Mbit a second, and its level promises decoders at most "
+            f"{self.bit_rate / 1_000_000:g}; a viewer may not keep up"
+        )
 
 
 _FFMPEG = "for example with: ffmpeg -i {file}"
@@ -118,7 +132,7 @@ _STANDARD_COLOUR = "Export it again with standard colours (SDR, BT.709) and 8 bi
 """What would help. `{file}` and `{stem}` stand for the file and its name without the extension."""
 
 _H264_LEVELS = (  # ITU-T H.264 Table A-1, with the factors of the High profile for whole NAL units (A.3.3)
-    _Level(
+    Level(
         Carrier("1.2.840.10008.1.2.4.102", "video/mp4", "ISO_14496_10"),
         41,
         8192,
@@ -126,7 +140,7 @@ _H264_LEVELS = (  # ITU-T H.264 Table A-1, with the factors of the High profile 
         75_000_000,
         93_750_000,
     ),
-    _Level(
+    Level(
         Carrier("1.2.840.10008.1.2.4.104", "video/mp4", "ISO_14496_10"),
         42,
         8704,
@@ -142,9 +156,9 @@ _HEVC_LIMITS = (
     44_000_000,
     44_000_000,
 )  # ITU-T H.265 Tables A.8 and A.9, level 5.1
-_HEVC_MAIN = _Level(Carrier("1.2.840.10008.1.2.4.107", "video/H265", "ISO_23008_2"), *_HEVC_LIMITS)
-_HEVC_MAIN_10 = _Level(Carrier("1.2.840.10008.1.2.4.108", "video/H265", "ISO_23008_2"), *_HEVC_LIMITS)
-_MPEG2_MAIN = _Level(  # ISO/IEC 13818-2 Tables 8-11 to 8-14
+_HEVC_MAIN = Level(Carrier("1.2.840.10008.1.2.4.107", "video/H265", "ISO_23008_2"), *_HEVC_LIMITS)
+_HEVC_MAIN_10 = Level(Carrier("1.2.840.10008.1.2.4.108", "video/H265", "ISO_23008_2"), *_HEVC_LIMITS)
+_MPEG2_MAIN = Level(  # ISO/IEC 13818-2 Tables 8-11 to 8-14
     Carrier("1.2.840.10008.1.2.4.100", "video/mpeg", "ISO_13818_2"),
     8,
     720 * 576,
@@ -152,7 +166,7 @@ _MPEG2_MAIN = _Level(  # ISO/IEC 13818-2 Tables 8-11 to 8-14
     15_000_000,
     1_835_008,
 )
-_MPEG2_HIGH = _Level(
+_MPEG2_HIGH = Level(
     Carrier("1.2.840.10008.1.2.4.101", "video/mpeg", "ISO_13818_2"),
     4,
     1920 * 1152,
@@ -223,12 +237,12 @@ def check_container(coding: Coding, container: Container) -> None:
         raise Unsuitable(f"{coding.codec} is stored in {titles} only", MOVE)
 
 
-def carrier(coding: Coding, rate: Fraction, frames: int, size: int) -> Carrier:
-    """The transfer syntax for pictures that `check_pictures` let pass.
+def level_for(coding: Coding, rate: Fraction) -> Level:
+    """What carries the pictures that `check_pictures` let pass, at `rate` frames a second.
 
-    `rate` is in frames a second; `frames` took `size` bytes. The lowest level that permits them is taken.
-    The transfer syntax for Blu-ray discs (.103) says nothing that .102 does not and is not used. Raises
-    `Unsuitable` where the pictures are too large, too fast or too many bytes for every level.
+    The lowest level that permits them is taken. The transfer syntax for Blu-ray discs (.103) says nothing
+    that .102 does not and is not used. Raises `Unsuitable` where the pictures are too large or too fast
+    for every level.
     """
     blocks = coding.width * coding.height
     if isinstance(coding, h264.Sequence):
@@ -240,10 +254,10 @@ def carrier(coding: Coding, rate: Fraction, frames: int, size: int) -> Carrier:
     else:
         levels = [_mpeg2_level(coding)]
     for level in levels:
-        if blocks <= level.blocks and blocks * rate <= level.speed and _fits(level, rate, frames, size):
-            return level.carrier
-    speed = f"{float(rate):.4g} frames and {float(size * 8 * rate / frames / 1_000_000):.3g} Mbit a second"
-    raise Unsuitable(f"{speed} are more than the levels permit that DICOM has for {coding.codec}", _SLOW_DOWN)
+        if blocks <= level.blocks and blocks * rate <= level.speed:
+            return level
+    size = f"{coding.width}x{coding.height} at {float(rate):.4g} frames a second"
+    raise Unsuitable(f"{size} is more than the levels permit that DICOM has for {coding.codec}", _SLOW_DOWN)
 
 
 def check_sound(sound: Sound, coding: Coding, container: Container) -> None:
@@ -364,12 +378,7 @@ def _is_main(coding: hevc.Sequence) -> bool:
     return hevc.MAIN in coding.profiles and coding.bits == 8
 
 
-def _mpeg2_level(coding: Coding) -> _Level:
+def _mpeg2_level(coding: Coding) -> Level:
     """The level that an MPEG-2 stream names."""
     main = isinstance(coding, mpeg2.Sequence) and coding.level_code == mpeg2.MAIN_LEVEL
     return _MPEG2_MAIN if main else _MPEG2_HIGH
-
-
-def _fits(level: _Level, rate: Fraction, frames: int, size: int) -> bool:
-    """Whether the stream comes through the level's pipe: its buffer, filled at its bit rate all the time."""
-    return size * 8 <= level.buffer + level.bit_rate * frames / rate

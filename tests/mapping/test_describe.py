@@ -148,9 +148,7 @@ def test_a_date_that_is_not_known_is_empty_with_a_message(tmp_path: Path) -> Non
     for keyword in ("StudyDate", "StudyTime", "ContentDate", "AcquisitionDateTime"):
         assert attributes.dataset[keyword].is_empty
     assert "ContentTime" not in attributes.dataset
-    message = (
-        "it is not known when the file was made: ContentDate and AcquisitionDateTime are empty"
-    )
+    message = "it is not known when the file was made: ContentDate and AcquisitionDateTime are empty"
     assert attributes.messages == (message,)
     given = shown(document(tmp_path, captured=None), typed=["StudyDate=20200102", "ContentDate=20200102"])
     assert given.messages == ("it is not known when the file was made: AcquisitionDateTime is empty",)

@@ -1,0 +1,101 @@
+"""Rendering: what would be sent, judged by others."""
+
+from __future__ import annotations
+
+import json
+from email.message import Message
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+
+from doors import gateway, stow
+from gateway.cli import samples
+from support import dciodvfy, dcmdump
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return samples.make(tmp_path_factory.mktemp("files"))
+
+
+def _parts(request: Path, content_type: str) -> list[Message]:
+    """The parts of a request, taken apart by Python's own mail parser."""
+    message = BytesParser().parsebytes(content_type.encode() + b"\r\n\r\n" + request.read_bytes())
+    assert message.get_content_type() == "multipart/related"
+    assert message.defects == []
+    parts = message.get_payload()
+    assert isinstance(parts, list)
+    return parts
+
+
+@pytest.mark.parametrize("form", ["dicom", "json", "xml"])
+def test_request_is_taken_apart_by_another_parser(form: str, files: list[Path], tmp_path: Path) -> None:
+    done = gateway("render", "-t", form, "--request", tmp_path / "body", *files)
+    assert done.status == 0, done
+    [content_type] = [line for line in done.err.splitlines() if "Content-Type" in line]
+    parts = _parts(tmp_path / "body", content_type.removeprefix("gateway: "))
+    contents = [part.get_payload(decode=True) for part in parts]
+    if form == "dicom":
+        assert [part["Content-Type"] for part in parts] == ["application/dicom"] * 4
+        assert files[-1].read_bytes() in contents
+        return
+    locations = {part["Content-Location"] for part in parts if part["Content-Location"]}
+    assert len(locations) == 4
+    for file in files[:3]:
+        assert file.read_bytes() in contents
+        assert file.stem not in "".join(locations)
+    if form == "json":
+        sets = json.loads(contents[0])
+        uris = {
+            element["BulkDataURI"] for each in sets for element in each.values() if "BulkDataURI" in element
+        }
+        assert uris == locations
+        assert sets == json.loads(done.out)
+
+
+def test_output_is_one_array_and_nothing_else(files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    done = gateway("render", tmp_path / "notes.txt", *files)
+    assert done.status == 3
+    assert [each["00080060"]["Value"] for each in json.loads(done.out)] == [["OT"], ["DOC"], ["XC"], ["OT"]]
+    assert "notes.txt" in done.err
+    assert json.loads(gateway("render", tmp_path / "notes.txt").out) == []
+
+
+@pytest.mark.parametrize("options", [[], ["--xc"]])
+def test_every_object_is_what_its_class_demands(
+    options: list[str], files: list[Path], tmp_path: Path
+) -> None:
+    done = gateway("render", *options, "--part10", tmp_path, *files)
+    assert done.status == 0, done
+    written = sorted(tmp_path.glob("*.dcm"))
+    assert {path.stem for path in written} == {each["00080018"]["Value"][0] for each in json.loads(done.out)}
+    for path in written:
+        dcmdump(path)
+        assert dciodvfy(path) == []
+
+
+def test_same_input_gives_the_same_bytes(files: list[Path], tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        assert gateway("render", "-m", "PatientID=1", "--part10", tmp_path / name, *files).status == 0
+    assert [path.read_bytes() for path in sorted((tmp_path / "first").iterdir())] == [
+        path.read_bytes() for path in sorted((tmp_path / "second").iterdir())
+    ]
+
+
+def test_explain_says_where_values_come_from(files: list[Path]) -> None:
+    done = gateway("explain", "--json", "--xc", "-m", "PatientName=Doe^John", files[0])
+    origins = {entry["attribute"]: entry["origin"] for entry in map(json.loads, done.out.splitlines())}
+    assert origins["PatientName"] == "-m"
+    assert origins["Modality"].startswith("template vl-photographic")
+    assert origins["Rows"] == "the file itself"
+    assert origins["PatientID"] == "required, but not known"
+    assert origins["SOPInstanceUID"] == "what identifies the file"
+    assert "PatientName" in gateway("explain", files[0]).out
+
+
+def test_new_namespace_is_told(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GATEWAY_UID_NAMESPACE")
+    assert "made now and kept in" in stow("--dry-run", files[0]).err
+    assert stow("--dry-run", files[0]).err == ""
