@@ -81,7 +81,7 @@ class BulkData:
                 self._twice.add(name)
             if name:
                 self._exact[name] = part
-                self._resolved[urljoin(base, name)] = part
+                self._resolved[_resolved(base, name)] = part
             if content_id := part.headers.get("content-id", "").strip("<>"):
                 self._exact[f"cid:{content_id}"] = part
 
@@ -96,11 +96,18 @@ class BulkData:
         part = (
             self._exact.get(uri)
             or self._exact.get(unquote(uri))
-            or self._resolved.get(urljoin(self._base, uri))
+            or self._resolved.get(_resolved(self._base, uri))
         )
         if part is None:
             raise Unstorable(MISSING_BULK_DATA, f"Missing bulk data: no part has the Content-Location {uri}")
         return part
+
+
+def _resolved(base: str, name: str) -> str:
+    try:
+        return urljoin(base, name)
+    except ValueError:  # it looks like an address but is none
+        return name
 
 
 def assemble(model: Mapping[str, Any], bulk_data: BulkData) -> Assembled:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gateway.archive import padding
 from gateway.archive.render import DEFAULT_QUALITY, Look, NotRenderable, render
 from gateway.archive.replies import AS_IT_IS, Problem, Wanted, choose, stream_response
-from gateway.archive.resources import frame_numbers, read, record, records
+from gateway.archive.resources import frame_numbers, named_instance, named_instances, read_file
 from gateway.archive.store import Store
 from gateway.dicom.reader import ENCAPSULATED_DOCUMENT, Part10
 from gateway.model import Bulk
@@ -29,7 +29,7 @@ T = TypeVar("T")
 def rendered(request: Request) -> Response:
     """`GET .../rendered` of an instance or one of its frames: a picture, or a PDF as it is."""
     archive: Store = request.app.state.store
-    read = read(archive.path(record(request)))
+    read = read_file(archive.path(named_instance(request)))
     document = next((bulk for bulk in read.bulks if bulk.tag == ENCAPSULATED_DOCUMENT), None)
     if document is not None:
         return _rendered_document(request, document, read)
@@ -41,9 +41,9 @@ def thumbnail(request: Request) -> Response:
     """`GET .../thumbnail` of a study, a series or an instance: a small picture of the first that has one."""
     archive: Store = request.app.state.store
     problem = Problem(406, "None of the instances can be shown as a picture")
-    for record in records(request)[:_TRIED]:
+    for record in named_instances(request)[:_TRIED]:
         try:
-            return _picture(request, read(archive.path(record)), 1, _look(request, THUMBNAIL))
+            return _picture(request, read_file(archive.path(record)), 1, _look(request, THUMBNAIL))
         except Problem as error:
             problem = error
     raise problem

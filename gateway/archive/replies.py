@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,8 +25,12 @@ DICOM = "application/dicom"
 OCTETS = "application/octet-stream"
 MULTIPART = "multipart/related"
 
+AS_IT_IS = {"X-Content-Type-Options": "nosniff"}
+"""Headers that keep a browser from taking content for something else than its Content-Type says."""
+
 _RANGES = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|$))+')
 _MAX_ACCEPT = 8192
+_MAX_WARNING = 500
 _UNSPEAKABLE = re.compile(r"[^\x20-\x7e]+")
 
 T = TypeVar("T")
@@ -123,10 +128,24 @@ def stream_response(stream: Stream, media_type: str, headers: Mapping[str, str] 
     )
 
 
+def closing(response: Response, stack: ExitStack) -> Response:
+    """The response, at whose end what it needed is cleared away."""
+    if isinstance(response, StreamingResponse):
+        body = response.body_iterator
+
+        async def to_the_end() -> AsyncIterator[str | bytes | memoryview]:
+            with stack:
+                async for chunk in body:
+                    yield chunk
+
+        response.body_iterator = to_the_end()
+    return response
+
+
 def warning(text: str) -> str:
     """A Warning header's value (RFC 7234 5.5): ASCII, in quotes."""
     plain = _UNSPEAKABLE.sub("?", text.replace("\\", "/").replace('"', "'"))
-    return f'299 gateway-archive "{plain}"'
+    return f'299 gateway-archive "{plain[:_MAX_WARNING]}"'
 
 
 def _range(text: str) -> Wanted:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
 
 from gateway.archive.index import Record
 from gateway.archive.replies import Problem
 from gateway.archive.store import Store, is_uid
 from gateway.dicom import reader
+from gateway.dicom.frames import number_of_frames
 from gateway.dicom.reader import Part10
 from gateway.errors import GatewayError, Reject
 
 log = logging.getLogger(__name__)
 
+_MAX_FRAMES_ASKED = 10_000
 _UIDS = {"study": "Study Instance UID", "series": "Series Instance UID", "instance": "SOP Instance UID"}
 
 T = TypeVar("T")
 
 
-def records(request: Request) -> list[Record]:
-    """The instances that the address names; `Problem` 404 without any."""
+def named_instances(request: Request) -> list[Record]:
+    """The instances of the study, series or instance that the address names.
+
+    Raises `Problem`: 400 for UIDs that are none, 404 where nothing is named so.
+    """
     archive: Store = request.app.state.store
     uids = [request.path_params.get(name, "") for name in _UIDS]
     for uid, what in zip(uids, _UIDS.values(), strict=True):
@@ -39,19 +43,22 @@ def records(request: Request) -> list[Record]:
     return records
 
 
-def record(request: Request) -> Record:
-    return records(request)[0]
+def named_instance(request: Request) -> Record:
+    """The instance that the address names; raises `Problem` as `named_instances` does."""
+    return named_instances(request)[0]
 
 
-def read(path: Path) -> Part10:
+def read_file(path: Path) -> Part10:
+    """The file of an instance taken apart. Raises `Problem` when it is gone or cannot be read."""
     try:
-        return found(reader.read, path)
+        return if_there(reader.read, path)
     except Reject as error:
         log.error("A file of the archive cannot be read: %s", error)
         raise Problem(500, "The file of the instance cannot be read; the archive's log says why") from error
 
 
-def found(look: Callable[[Path], T], path: Path) -> T:
+def if_there(look: Callable[[Path], T], path: Path) -> T:
+    """What `look` finds in a file. Raises `Problem` 404 when it was deleted since it was looked up."""
     try:
         return look(path)
     except GatewayError as error:
@@ -60,22 +67,8 @@ def found(look: Callable[[Path], T], path: Path) -> T:
         raise
 
 
-def closing(response: Response, stack: ExitStack) -> Response:
-    """The response, at whose end what it needed is cleared away."""
-    if isinstance(response, StreamingResponse):
-        body = response.body_iterator
-
-        async def to_the_end() -> AsyncIterator[str | bytes | memoryview]:
-            with stack:
-                async for chunk in body:
-                    yield chunk
-
-        response.body_iterator = to_the_end()
-    return response
-
-
 def frame_numbers(text: str, read: Part10) -> list[int]:
-    """The numbers in a list of frames; they count from 1."""
+    """The numbers in a list of frames; they count from 1. Raises `Problem` 400 and 404."""
     parts = text.split(",")
     if len(parts) > _MAX_FRAMES_ASKED or not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
         raise Problem(400, f"{text[:80]!r} is not a list of frame numbers such as 1,2,3")

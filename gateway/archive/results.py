@@ -34,6 +34,7 @@ class Result:
 
 
 def answer_type(each: Wanted) -> str | None:
+    """JSON or XML, whichever the client means; None if it is neither."""
     if each.takes(JSON, multipart=False) or each.takes("application/json", multipart=False):
         return JSON
     if each.takes(XML, multipart=False) or each.takes("application/xml", multipart=False):

@@ -25,11 +25,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.archive.page import page
+from gateway.archive.pictures import rendered, thumbnail
 from gateway.archive.qido import search
 from gateway.archive.replies import Problem
 from gateway.archive.store import Store
 from gateway.archive.stow import store
-from gateway.archive.wado import bulk_data, delete, metadata, rendered, retrieve, retrieve_frames, thumbnail
+from gateway.archive.wado import bulk_data, delete, metadata, retrieve, retrieve_frames
 
 ROOT = "/dicom-web"
 HOST = "127.0.0.1"

@@ -170,6 +170,8 @@ def describe(path: Path) -> Described:
             raise Reject(f"{path} has no {keyword}")
         if not is_uid(str(uid)):
             raise Reject(f"{path} has the {keyword} {str(uid)[:80]!r}, which is not a UID")
+    if not is_uid(read.transfer_syntax):
+        raise Reject(f"{path} has the transfer syntax {read.transfer_syntax[:80]!r}, which is not a UID")
     model = json.to_model(dataset)
     model[key("AvailableTransferSyntaxUID")] = {"vr": "UI", "Value": [read.transfer_syntax]}
     study_uid, series_uid, sop_uid = (str(dataset[keyword].value) for keyword in _UID_KEYWORDS)

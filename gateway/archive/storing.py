@@ -52,6 +52,7 @@ class Task:
 
 
 def check_form(media_type: str) -> str:
+    """How instances come, by a media type. Raises `Problem` 415 for a form that there is not."""
     form = media_type.strip().lower()
     if form not in _FORMS:
         raise Problem(

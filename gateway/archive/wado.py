@@ -1,14 +1,13 @@
-"""Retrieving: instances, metadata, frames, bulk data and pictures (PS3.18 10.4), and deleting."""
+"""Retrieving: instances, metadata, frames and bulk data (PS3.18 10.4); and deleting."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,8 +15,8 @@ from starlette.responses import Response, StreamingResponse
 from gateway.archive import padding
 from gateway.archive.index import Record
 from gateway.archive.pixels import NotDecodable, explicit, save, separate_frames
-from gateway.archive.render import DEFAULT_QUALITY, Look, NotRenderable, render
 from gateway.archive.replies import (
+    AS_IT_IS,
     DICOM,
     JSON,
     OCTETS,
@@ -27,39 +26,35 @@ from gateway.archive.replies import (
     choose,
     choose_metadata,
     chunked,
+    closing,
     parts_response,
     stream_response,
     wanted,
 )
-from gateway.archive.store import Store, is_uid
+from gateway.archive.resources import (
+    frame_numbers,
+    if_there,
+    named_instance,
+    named_instances,
+    read_file,
+)
+from gateway.archive.store import Store
 from gateway.archive.urls import Urls
-from gateway.dicom import json, reader, xml
-from gateway.dicom.frames import number_of_frames
+from gateway.dicom import json, xml
 from gateway.dicom.media_types import EXPLICIT_LITTLE, MEDIA_TYPES, is_native
 from gateway.dicom.reader import Part10
-from gateway.errors import GatewayError, Reject
 from gateway.model import Bulk
 from gateway.stow.multipart import Part
 from gateway.stream import CHUNK, FileSlice, Stream
 
 log = logging.getLogger(__name__)
 
-ENCAPSULATED_DOCUMENT = 0x00420011
-PICTURES = ("image/jpeg", "image/png")
-PDF = "application/pdf"
-THUMBNAIL = (160, 160)
-
-_UIDS = {"study": "Study Instance UID", "series": "Series Instance UID", "instance": "SOP Instance UID"}
 _AT_ONCE = 100
 """Instances whose metadata are put together before they are sent, so that their length is known."""
 
-_MAX_FRAMES_ASKED = 10_000
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-AS_IT_IS = {"X-Content-Type-Options": "nosniff"}
 _HARMLESS = {**AS_IT_IS, "Content-Security-Policy": "sandbox; default-src 'none'"}
 """What an object carries must not run as a page of the archive's."""
-
-T = TypeVar("T")
 
 
 # Instances
@@ -68,7 +63,7 @@ T = TypeVar("T")
 def retrieve(request: Request) -> Response:
     """`GET` of a study, a series or an instance, as Part 10 files."""
     archive: Store = request.app.state.store
-    records = records(request)
+    records = named_instances(request)
     alone = len(records) == 1
 
     def form(each: Wanted) -> bool | None:
@@ -80,23 +75,20 @@ def retrieve(request: Request) -> Response:
         request, form, f'multipart/related; type="{DICOM}", and {DICOM} where it is one instance'
     )
     syntaxes = [each.transfer_syntax for each in wanted(request) if each.takes(DICOM, multipart=multipart)]
-    stack = ExitStack()
+    with ExitStack() as stack:
 
-    @cache
-    def folder() -> Path:
-        return stack.enter_context(archive.incoming())
+        @cache
+        def folder() -> Path:
+            return stack.enter_context(archive.incoming())
 
-    try:
         files = [_file(archive.path(record), record, syntaxes, folder) for record in records]
-    except BaseException:
-        stack.close()
-        raise
+        cleanup = stack.pop_all()
     if not multipart:
-        return closing(stream_response(files[0][0], f"{DICOM}; transfer-syntax={files[0][1]}"), stack)
+        return closing(stream_response(files[0][0], f"{DICOM}; transfer-syntax={files[0][1]}"), cleanup)
     parts = [
         Part((("Content-Type", f"{DICOM}; transfer-syntax={syntax}"),), stream) for stream, syntax in files
     ]
-    return closing(parts_response(parts, DICOM), stack)
+    return closing(parts_response(parts, DICOM), cleanup)
 
 
 def _file(
@@ -106,10 +98,10 @@ def _file(
     reason = ""
     for syntax in syntaxes:
         if syntax in {None, "*", record.transfer_syntax}:
-            return Stream.of(found(FileSlice.whole, path)), record.transfer_syntax
+            return Stream.of(if_there(FileSlice.whole, path)), record.transfer_syntax
         if syntax == EXPLICIT_LITTLE:
             try:
-                return explicit(read(path), folder()), EXPLICIT_LITTLE
+                return explicit(read_file(path), folder()), EXPLICIT_LITTLE
             except NotDecodable as error:
                 reason = f": {error}"
     raise Problem(
@@ -126,11 +118,11 @@ def metadata(request: Request) -> Response:
     """`GET .../metadata` of a study, a series or an instance."""
     archive: Store = request.app.state.store
     answers_in = choose_metadata(request)
-    records = records(request)
+    records = named_instances(request)
     urls = Urls.of(request)
 
     def model(record: Record) -> json.Model:
-        return _metadata(read(archive.path(record)), record, urls)
+        return _metadata(read_file(archive.path(record)), record, urls)
 
     if answers_in == JSON and len(records) > _AT_ONCE:
         return StreamingResponse(_json_array(records, model), headers={"Content-Type": JSON})
@@ -178,56 +170,68 @@ def _json_array(records: Sequence[Record], model: Callable[[Record], json.Model]
 def retrieve_frames(request: Request) -> Response:
     """`GET .../frames/1,2,...`: frames as they are stored, or decoded."""
     archive: Store = request.app.state.store
-    record = record(request)
-    read = read(archive.path(record))
+    record = named_instance(request)
+    read = read_file(archive.path(record))
     numbers = frame_numbers(request.path_params["frames"], read)
-    native = is_native(read.transfer_syntax)
-    stored_type = OCTETS if native else MEDIA_TYPES.get(read.transfer_syntax, OCTETS)
-
-    def form(each: Wanted) -> tuple[bool, bool] | None:
-        """Whether frames are decoded, and whether they are parts."""
-        for multipart in (True, False)[: 2 if len(numbers) == 1 else 1]:
-            any_syntax = each.transfer_syntax in {None, "*"}
-            if each.takes(OCTETS, multipart=multipart) and each.media_type == OCTETS:
-                if native and (any_syntax or each.transfer_syntax in {EXPLICIT_LITTLE, read.transfer_syntax}):
-                    return False, multipart
-                if each.transfer_syntax in {"*", read.transfer_syntax}:
-                    return False, multipart
-                if each.transfer_syntax in {None, EXPLICIT_LITTLE}:
-                    return True, multipart
-            elif each.takes(stored_type, multipart=multipart) and (
-                any_syntax or each.transfer_syntax == read.transfer_syntax
-            ):
-                return False, multipart
-        return None
-
-    offers = (
-        f"{stored_type} as they are stored, and {OCTETS} decoded; several frames only as multipart/related"
-    )
-    decoded, multipart = choose(request, form, offers)
-    stack = ExitStack()
-    try:
-        stored = separate_frames(read)
-        chosen = [stored[number - 1] for number in numbers]
-        if decoded:
-            folder = stack.enter_context(archive.incoming())
-            chosen = [Stream.of(piece) for piece in save(chosen, read, folder / "frames")]
-    except (NotDecodable, IndexError) as error:
-        stack.close()
-        raise Problem(406, f"The frames cannot be given so: {error}") from error
-    except BaseException:
-        stack.close()
-        raise
-    syntax = EXPLICIT_LITTLE if decoded or native else read.transfer_syntax
-    content_type = f"{OCTETS if decoded else stored_type}; transfer-syntax={syntax}"
+    given = _GivenFrames(read.transfer_syntax, alone=len(numbers) == 1)
+    decoded, multipart = choose(request, given.form, given.words)
+    with ExitStack() as stack:
+        try:
+            stored = separate_frames(read)
+            chosen = [stored[number - 1] for number in numbers]
+            if decoded:
+                path = stack.enter_context(archive.incoming()) / "frames"
+                chosen = [Stream.of(piece) for piece in save(chosen, read, path)]
+        except (NotDecodable, IndexError) as error:
+            raise Problem(406, f"The frames cannot be given so: {error}") from error
+        cleanup = stack.pop_all()
+    media_type, syntax = given.described(decoded=decoded)
+    content_type = f"{media_type}; transfer-syntax={syntax}"
     if not multipart:
-        return closing(stream_response(chosen[0], content_type), stack)
+        return closing(stream_response(chosen[0], content_type), cleanup)
     at = Urls.of(request).instance(record.study_uid, record.series_uid, record.sop_uid)
     parts = [
         Part((("Content-Type", content_type), ("Content-Location", f"{at}/frames/{number}")), stream)
         for number, stream in zip(numbers, chosen, strict=True)
     ]
-    return closing(parts_response(parts, content_type.partition(";")[0]), stack)
+    return closing(parts_response(parts, media_type), cleanup)
+
+
+class _GivenFrames:
+    """The forms in which frames of a transfer syntax can be had: as stored, or decoded."""
+
+    def __init__(self, transfer_syntax: str, *, alone: bool) -> None:
+        self._native = is_native(transfer_syntax)
+        self._syntax = transfer_syntax
+        self._media_type = OCTETS if self._native else MEDIA_TYPES.get(transfer_syntax, OCTETS)
+        self._structures = (True, False) if alone else (True,)
+        self.words = (
+            f"{self._media_type} as they are stored, and {OCTETS} decoded; several only as multipart/related"
+        )
+
+    def form(self, each: Wanted) -> tuple[bool, bool] | None:
+        """Whether frames are decoded, and whether they are parts of a body; None if neither will do."""
+        for multipart in self._structures:
+            decoded = self._decoded(each, multipart=multipart)
+            if decoded is not None:
+                return decoded, multipart
+        return None
+
+    def described(self, *, decoded: bool) -> tuple[str, str]:
+        """The media type and the transfer syntax in which the frames are then."""
+        if decoded or self._native:
+            return OCTETS, EXPLICIT_LITTLE
+        return self._media_type, self._syntax
+
+    def _decoded(self, each: Wanted, *, multipart: bool) -> bool | None:
+        """Octets without a transfer syntax are Explicit VR Little Endian (PS3.18 Table 8.7.3-5)."""
+        own = {"*", self._syntax} | ({EXPLICIT_LITTLE} if self._native else set())
+        if each.media_type == OCTETS and each.takes(OCTETS, multipart=multipart):
+            if each.transfer_syntax in own:
+                return False
+            return not self._native if each.transfer_syntax in {None, EXPLICIT_LITTLE} else None
+        as_stored = each.transfer_syntax is None or each.transfer_syntax in own
+        return False if as_stored and each.takes(self._media_type, multipart=multipart) else None
 
 
 # Bulk data
@@ -236,7 +240,7 @@ def retrieve_frames(request: Request) -> Response:
 def bulk_data(request: Request) -> Response:
     """`GET .../bulkdata/<tag>`: a value that metadata refer to, without padding, fragments or item tags."""
     archive: Store = request.app.state.store
-    read = read(archive.path(record(request)))
+    read = read_file(archive.path(named_instance(request)))
     name = request.path_params["tag"].upper()
     bulk = next((each for each in read.bulks if f"{each.tag:08X}" == name), None)
     if bulk is None:
@@ -290,5 +294,5 @@ def _ranged(request: Request, stream: Stream, content_type: str) -> Response:
 def delete(request: Request) -> Response:
     """`DELETE` of a study, a series or an instance."""
     archive: Store = request.app.state.store
-    archive.delete(records(request))
+    archive.delete(named_instances(request))
     return Response(status_code=204)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 
-from pydicom.charset import STAND_ALONE_ENCODINGS, decode_bytes, python_encoding
-from pydicom.valuerep import TEXT_VR_DELIMS
+from pydicom.charset import CODES_TO_ENCODINGS, STAND_ALONE_ENCODINGS, default_encoding, python_encoding
 
 UTF8_TERM = "ISO_IR 192"
 TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """Those whose repertoire Specific Character Set decides; all others are in the default one."""
 
 _ESCAPE = b"\x1b"
-_REPLACED = "\N{REPLACEMENT CHARACTER}"
+_FOUR_BYTES = (b"\x1b$(", b"\x1b$)")
+_PARTS = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
+_READS_ESCAPES = ("iso2022_jp", "iso2022_jp_2")
+"""Python's codecs that take escape sequences as part of the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +47,31 @@ class CharacterSet:
         codec = self.codecs[0]
         if codec is None:
             return value.decode("latin-1").encode(), False
-        try:
-            return value.decode(codec).encode(), True
-        except UnicodeDecodeError:
-            return value.decode(codec, errors="replace").encode(), False
+        text, certain = _decoded(value, codec)
+        return text.encode(), certain
 
     def _extended(self, value: bytes) -> tuple[bytes, bool]:
         """Text that changes its character set by escape sequences (PS3.5 6.1.2.5)."""
-        codecs = [codec or "ascii" for codec in self.codecs]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what cannot be decoded is told by the result
-            try:
-                text = decode_bytes(value, codecs, TEXT_VR_DELIMS)
-            except ValueError:  # where a program around this one has set pydicom to be strict
-                text = _REPLACED
-        return text.encode("utf-8", "replace"), _REPLACED not in text
+        decoded = [self._part(part) for part in _PARTS.findall(value)]
+        return "".join(text for text, _ in decoded).encode(), all(certain for _, certain in decoded)
+
+    def _part(self, part: bytes) -> tuple[str, bool]:
+        """Text up to the next escape sequence, and whether its meaning is certain.
+
+        The first character set comes back at the end of a line.
+        """
+        first = self.codecs[0] or "ascii"
+        escape = part[: 4 if part.startswith(_FOUR_BYTES) else 3] if part.startswith(_ESCAPE) else b""
+        codec = CODES_TO_ENCODINGS.get(escape) if escape else first
+        if codec == default_encoding:
+            codec = "ascii"
+        if codec is None or codec not in (first, "ascii", *self.codecs):
+            return part.decode("ascii", "replace"), False
+        if codec in _READS_ESCAPES:
+            return _decoded(part, codec)
+        line = re.split(rb"(?=[\t\n\f\r])", part[len(escape) :], maxsplit=1)
+        texts = [_decoded(line[0], codec), *(_decoded(rest, first) for rest in line[1:])]
+        return "".join(text for text, _ in texts), all(certain for _, certain in texts)
 
 
 UNDECLARED = CharacterSet((None,))
@@ -72,6 +83,13 @@ def character_set(value: bytes) -> CharacterSet:
     if terms[0] in STAND_ALONE_ENCODINGS:
         return CharacterSet((python_encoding[terms[0]],))
     return CharacterSet(tuple(_codec(term) for term in terms if term not in STAND_ALONE_ENCODINGS))
+
+
+def _decoded(value: bytes, codec: str) -> tuple[str, bool]:
+    try:
+        return value.decode(codec), True
+    except UnicodeDecodeError:
+        return value.decode(codec, errors="replace"), False
 
 
 def _term(text: str) -> str:

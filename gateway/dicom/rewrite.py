@@ -30,6 +30,7 @@ _STUDY_INSTANCE_UID = 0x0020000D
 _SERIES_INSTANCE_UID = 0x0020000E
 
 _SUFFIXED = (_STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID, _SOP_INSTANCE_UID)
+_CHARACTER_SET = (Step(SPECIFIC_CHARACTER_SET),)
 _SAFE_UID = re.compile(r"[0-9.]{1,64}")
 """Less than PS3.5 9.1 demands, as archives hold UIDs with leading zeros; but enough for a URL."""
 
@@ -101,7 +102,7 @@ def _changes(part10: Part10, attributes: Attributes | None, uid_suffix: str) -> 
     dataset = copy.deepcopy(attributes.dataset)
     dataset.pop(SPECIFIC_CHARACTER_SET, None)
     paths = (parse_path(path) for path in attributes.removed)
-    removed = tuple(path for path in paths if _is_there(part10, path))
+    removed = tuple(path for path in paths if path != _CHARACTER_SET and _is_there(part10, path))
     for tag in (*map(int, dataset.keys()), *(path[0].tag for path in removed)):
         if tag >> 16 in (0x0002, 0x7FE0):
             raise Reject(

@@ -171,6 +171,13 @@ def test_object_without_uids_or_with_a_path_in_them_is_refused(
     assert not list(tmp_path.rglob("*.dcm"))
 
 
+def test_transfer_syntax_that_is_no_uid_never_reaches_a_header(archive: str, http: httpx.Client) -> None:
+    data = examples.dicom().replace(b"1.2.840.10008.1.2.1\0", b"1.2.8\r\nX-Evil: yes\0\0", 1)
+    answer = http.post(f"{archive}/studies", content=data, headers=PART10)
+    assert (answer.status_code, failures(answer)[0][1]) == (409, 0xC000)
+    assert "X-Evil" not in answer.headers
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -375,6 +382,7 @@ def test_codings_that_are_not_looked_into_need_their_attributes(archive: str, ht
         ("a b.jpg", {"Content-Location": "a b.jpg"}),
         ("a%20b.jpg", {"Content-Location": "a b.jpg"}),
         ("cid:x@y", {"Content-ID": "<x@y>"}),
+        ("http://[", {"Content-Location": "http://["}),
     ],
 )
 def test_bulk_data_are_found_by_name(
@@ -539,6 +547,14 @@ def test_malformed_bodies_store_nothing(content: bytes, word: str, archive: str,
     )
     assert answer.status_code == 400
     assert word in answer.json()["message"]
+
+
+def test_refusal_of_a_body_amid_it_is_heard(archive: str, http: httpx.Client) -> None:
+    content = f"--{BOUNDARY}\r\nno header\r\n\r\n".encode() + bytes(8_000_000)
+    answer = http.post(
+        f"{archive}/studies", content=content, headers={"Content-Type": related("application/dicom")}
+    )
+    assert answer.status_code == 400
 
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000])

@@ -241,6 +241,9 @@ def test_group_lengths_are_left_out(tmp_path: Path) -> None:
     [
         ("ISO_IR 100", "Müller^Jörg".encode("latin-1"), "Müller^Jörg"),
         ("ISO-IR 100", "Müller^Jörg".encode("latin-1"), "Müller^Jörg"),
+        ("\\ISO 2022 IR 58", b"Zhang=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab", "Zhang=张^小东"),
+        ("ISO_IR 100\\ISO 2022 IR 144", b"\xfc\x1b-L\xbb\xee", "üЛю"),
+        ("\\ISO 2022 IR 87", b"a\x1b$B;3\x1b(B\r\nb", "a山\r\nb"),
         ("ISO_IR 144", "Люкceмбypг".encode("iso8859-5"), "Люкceмбypг"),
         ("ISO_IR 192", "山田^太郎".encode(), "山田^太郎"),
         ("ISO_IR 192\\ISO 2022 IR 87", "山田^太郎".encode(), "山田^太郎"),
@@ -272,6 +275,9 @@ def test_text_in_every_character_set_becomes_utf8(
         ("ISO_IR 192", b"M\xfcller", "M\ufffdller"),
         ("\\ISO 2022 IR 87", b"\x1b$B\xff\xff\x1b(B", "\ufffd"),
         ("\\ISO 2022 IR 87", b"M\xfcller", "Müller"),
+        ("\\ISO 2022 IR 87", b"\x1b$)C\xfb\xf3", "\ufffd"),
+        ("\\ISO 2022 IR 87", b"\x1b(B\xfc", "\ufffd"),
+        ("\\ISO 2022 IR 87", b"\x1b", "\x1b"),
     ],
 )
 def test_text_without_a_certain_meaning_is_said_to_be_so(

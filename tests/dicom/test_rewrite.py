@@ -114,7 +114,10 @@ def test_the_preamble_is_part_of_it(tmp_path: Path) -> None:
 def test_only_the_character_set_is_nothing_to_change(tmp_path: Path) -> None:
     path = _made(tmp_path, b"")
     assert _bytes(_adopted(path, attributes(SpecificCharacterSet="ISO_IR 192"))) == path.read_bytes()
-    assert _bytes(_adopted(path, attributes(removed=("PatientName",)))) == path.read_bytes()
+    assert (
+        _bytes(_adopted(path, attributes(removed=("PatientName", "SpecificCharacterSet"))))
+        == path.read_bytes()
+    )
 
 
 def test_a_file_that_is_not_whole_can_only_be_sent_as_it_is() -> None:
