@@ -13,7 +13,7 @@ demo: $(READY)
 	$(BIN)/gateway demo
 
 test: check
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(READY)
 	$(BIN)/ruff format --check .

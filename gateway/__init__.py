@@ -1,10 +1,10 @@
 """A gateway that turns files into DICOM objects and stores them over DICOMweb STOW-RS.
 
-    import gateway
+import gateway
 
-    outcomes = gateway.store(["photo.jpg"], "http://127.0.0.1:8042/dicom-web", attributes={"PatientID": "4711"})
-    for outcome in outcomes:
-        print(outcome.source, outcome.status, outcome.text)
+outcomes = gateway.store(["photo.jpg"], "http://127.0.0.1:8042/dicom-web", attributes={"PatientID": "4711"})
+for outcome in outcomes:
+    print(outcome.source, outcome.status, outcome.text)
 """
 
 from __future__ import annotations

@@ -24,13 +24,13 @@ from blake3 import blake3
 from pydicom.uid import ExplicitVRLittleEndian
 
 from gateway import formats, walk
-from gateway.config import Destination, Form, Reading
-from gateway.dicom import part10, rewrite
+from gateway.config import Destination, Reading
+from gateway.dicom import rewrite
 from gateway.dicom.build import build
 from gateway.dicom.identity import Claim, Identity, claim, identify
 from gateway.errors import GatewayError, Pause, Reject, Retry
 from gateway.mapping.describe import Description, describe
-from gateway.model import Attributes, Instance, Kind, Outcome, Probe, Source, Status
+from gateway.model import Instance, Kind, Outcome, Probe, Source, Status
 from gateway.stow import request
 from gateway.stow.client import Client
 from gateway.stream import FileSlice, Stream
@@ -260,30 +260,26 @@ def _second(instance: Instance, earlier: Source) -> Outcome:
     path = instance.source.path
     if _digest(path) != _digest(earlier.path):
         raise Reject(
-            f"{path} has the SOP Instance UID {instance.sop_instance_uid} of {earlier.path}, but other content: "
-            "one UID names one object. Leave the UID out, or send the right one of the two"
+            f"{path} has the SOP Instance UID {instance.sop_instance_uid} of {earlier.path}, "
+            "but other content: one UID names one object. Leave the UID out, or send the right one of the two"
         )
     return outcome(instance, Status.DUPLICATE, f"is the same as {earlier.path}")
 
 
 def _send(
-    instances: Iterator[Instance | Outcome],
+    items: Iterator[Instance | Outcome],
     archive: Client,
     destination: Destination,
     observer: Observer | None,
 ) -> Iterator[Outcome]:
     """Sends batches over `jobs` connections and yields the outcomes in the order of the files."""
     pause: Pause | None = None
-    waiting: deque[Sequence[Outcome] | Future[list[Outcome]]] = deque()
+    waiting: deque[Future[list[Outcome]]] = deque()
 
     def settle() -> Iterator[Outcome]:
         nonlocal pause
-        first = waiting.popleft()
-        if not isinstance(first, Future):
-            yield from first
-            return
         try:
-            yield from first.result()
+            yield from waiting.popleft().result()
         except Pause as error:
             if pause is None and observer:
                 observer.paused(error)
@@ -292,14 +288,12 @@ def _send(
 
     workers = ThreadPoolExecutor(destination.jobs, thread_name_prefix="send")
     try:
-        for batch in _batches(instances, destination):
-            if isinstance(batch, Outcome):
-                waiting.append([batch])
-            elif pause:
-                waiting.append([outcome(each, Status.RETRY, str(pause)) for each in batch])
-            else:
-                waiting.append(workers.submit(_store_new, archive, batch, destination))
-            while len(waiting) > 2 * destination.jobs:
+        for batch in _batches(items, destination):
+            if pause:
+                yield from _postponed(batch, pause)
+                continue
+            waiting.append(workers.submit(_store, archive, batch, destination))
+            while waiting and (pause or len(waiting) > 2 * destination.jobs):
                 yield from settle()
         while waiting:
             yield from settle()
@@ -308,44 +302,58 @@ def _send(
         workers.shutdown(wait=False, cancel_futures=True)
 
 
-def _store_new(archive: Client, batch: Sequence[Instance], destination: Destination) -> list[Outcome]:
-    """Stores what the archive does not have yet, if it is to be asked."""
-    there: list[Outcome] = []
-    new: list[Instance] = []
+def _store(archive: Client, batch: Sequence[Instance | Outcome], destination: Destination) -> list[Outcome]:
+    """Stores the instances of a batch, without those that the archive has if it is to be asked.
+
+    Raises `Pause` with the outcomes of all of the batch.
+    """
+    items = list(batch)
     try:
-        for each in batch:
-            if destination.skip_existing and archive.existing(each):
-                there.append(outcome(each, Status.DUPLICATE, "is in the archive already"))
-            else:
-                new.append(each)
-        return there + (archive.store(new) if new else [])
+        if destination.skip_existing:
+            items = [_unless_there(each, archive) for each in batch]
+        new = [each for each in items if isinstance(each, Instance)]
+        told = iter(archive.store(new) if new else [])
+        return [next(told) if isinstance(each, Instance) else each for each in items]
     except Pause as pause:
-        told = (*there, *pause.outcomes)
-        known = {each.sop_instance_uid for each in told}
-        rest = (outcome(each, Status.RETRY, str(pause)) for each in batch if each.sop_instance_uid not in known)
-        pause.outcomes = (*told, *rest)
+        pause.outcomes = tuple(_postponed(items, pause, pause.outcomes))
         raise
 
 
-def _batches(
-    instances: Iterator[Instance | Outcome], destination: Destination
-) -> Iterator[list[Instance] | Outcome]:
-    """The instances by request: at most `limit` and `max_request_size`, outcomes passed on in between."""
-    batch: list[Instance] = []
-    size = 0
-    for each in instances:
-        if isinstance(each, Outcome):
+def _unless_there(each: Instance | Outcome, archive: Client) -> Instance | Outcome:
+    if isinstance(each, Instance) and archive.existing(each):
+        return outcome(each, Status.DUPLICATE, "is in the archive already")
+    return each
+
+
+def _postponed(
+    batch: Iterable[Instance | Outcome], pause: Pause, told: Iterable[Outcome] = ()
+) -> Iterator[Outcome]:
+    """The outcomes of a batch when nothing more of it can be sent: what was told in order, else `retry`."""
+    known = iter(told)
+    for each in batch:
+        if isinstance(each, Instance):
+            yield next(known, None) or outcome(each, Status.RETRY, str(pause))
+        else:
             yield each
-            continue
-        length = each.size
-        full = destination.limit and len(batch) >= destination.limit
-        if batch and (
-            full or (destination.max_request_size and size + length > destination.max_request_size)
-        ):
+
+
+def _batches(
+    items: Iterator[Instance | Outcome], destination: Destination
+) -> Iterator[list[Instance | Outcome]]:
+    """The instances by request, at most `limit` and `max_request_size`; outcomes keep their place."""
+    batch: list[Instance | Outcome] = []
+    count = size = 0
+    for each in items:
+        length = each.size if isinstance(each, Instance) else 0
+        if count and destination.max_request_size and size + length > destination.max_request_size:
             yield batch
-            batch, size = [], 0
+            batch, count, size = [], 0, 0
         batch.append(each)
         size += length
+        count += isinstance(each, Instance)
+        if not count or (destination.limit and count >= destination.limit):
+            yield batch
+            batch, count, size = [], 0, 0
     if batch:
         yield batch
 
