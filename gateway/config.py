@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 
 import platformdirs
@@ -34,19 +35,52 @@ class Form(StrEnum):
         return "application/dicom" if self is Form.DICOM else f"application/dicom+{self.value}"
 
 
+class Lossless(StrEnum):
+    """How pixels are stored that had to be decoded."""
+
+    NATIVE = "native"
+    JPEG_LS = "jpeg-ls"
+    JPEG_2000 = "jpeg2000"
+    RLE = "rle"
+
+
+class Sound(StrEnum):
+    """What becomes of a video's sound that DICOM does not allow."""
+
+    KEEP = "keep"
+    """Nothing: the video is rejected."""
+    DROP = "drop"
+    CONVERT = "convert"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files are read.
+    """How files are read and converted.
 
     `allow_encrypted` lets PDF through that need a password; `strip_app` leaves out the APPn segments
     of a JPEG that decoding does not need; `verbatim` sends DICOM files in transfer syntaxes that web
-    services forbid. `media_type` is what the user says the files are: a file of other content fails.
+    services forbid, and `zero_preamble` clears their preamble. `media_type` is what the user says the
+    files are: a file of other content fails.
+
+    `keep_orientation` stores a picture as it lies, though its EXIF says to turn it; `allow_jxl` stores
+    JPEG XL as it is. `transcode` converts videos that no transfer syntax permits to H.264 High, `sound`
+    is for their sound, and `frame_rate` for raw streams that do not say theirs. `lossless` is how decoded
+    pixels are stored, None for the template's choice. `max_pixels` bounds what is decoded: columns times
+    rows times frames.
     """
 
     allow_encrypted: bool = False
     strip_app: bool = False
     verbatim: bool = False
+    zero_preamble: bool = False
     media_type: str | None = None
+    keep_orientation: bool = False
+    allow_jxl: bool = False
+    transcode: bool = False
+    sound: Sound = Sound.KEEP
+    frame_rate: Fraction | None = None
+    lossless: Lossless | None = None
+    max_pixels: int = 250_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ All of it is frozen, and none of it holds the bytes of a file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,9 @@ from gateway.stream import Stream
 
 if TYPE_CHECKING:  # importing pydicom takes longer than answering --help
     from pydicom.dataset import Dataset
+
+    from gateway.config import Lossless
+    from gateway.convert.workshop import Workshop
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -113,6 +116,13 @@ class DicomFacts:
     transfer_syntax_uid: str
 
 
+Convert = Callable[["Workshop", "Lossless"], "Probe"]
+"""Makes the content of an object: files below the workshop's folder, and the probe that has them.
+
+Raises `Reject` when the file cannot be converted after all.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """What a file is, found by reading it.
@@ -123,6 +133,11 @@ class Probe:
     `video`, `media`), for templates and mappings to name. `captured` is when the picture was taken
     or the document made: aware when the file says the offset from UTC, else local time. `whole` is False
     for a DICOM file that knows who it is but ends too soon; other files that do are rejected.
+
+    `frames` are the pieces of `content` where each frame is compressed by itself and there are several.
+    Where the file cannot go into an object as it is, `convert` makes what can: until it is called,
+    `content` is the file and all else is as it will be afterwards. `otherwise` is the same file in
+    another form, for objects that may not carry this one; it may have one in turn.
     """
 
     source: Source
@@ -137,6 +152,9 @@ class Probe:
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
     dicom: DicomFacts | None = None
     whole: bool = True
+    frames: tuple[Stream, ...] = ()
+    convert: Convert | None = None
+    otherwise: Probe | None = None
     messages: tuple[str, ...] = ()
 
 
@@ -158,6 +176,8 @@ class Attributes:
     """Name of the mapping, without which two sites' keys would meet."""
     study_key: str | None = None
     series_key: str | None = None
+    lossless: Lossless | None = None
+    """How the template stores decoded pixels, if it says."""
     removed: tuple[str, ...] = ()
     """Paths of attributes that a mapping or file removes, for a DICOM file to lose."""
     messages: tuple[str, ...] = ()
@@ -176,6 +196,8 @@ class Bulk:
     value: Stream
     media_type: str = "application/octet-stream"
     encapsulated: bool = False
+    frames: tuple[Stream, ...] = ()
+    """The pieces of `value` where each frame is compressed by itself and there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +219,8 @@ class Instance:
     bulks: tuple[Bulk, ...] = ()
     part10: Stream | None = None
     metadata_obstacle: str | None = None
+    temporary: tuple[Path, ...] = ()
+    """Files that were made for this instance alone, to be deleted when it is settled."""
     messages: tuple[str, ...] = ()
 
     @property

@@ -24,12 +24,13 @@ from blake3 import blake3
 from pydicom.uid import ExplicitVRLittleEndian
 
 from gateway import formats, walk
-from gateway.config import Destination, Reading
+from gateway.config import Destination, Lossless, Reading
+from gateway.convert.workshop import Workshop
 from gateway.dicom import rewrite
 from gateway.dicom.build import build
 from gateway.dicom.identity import Claim, Identity, claim, identify
 from gateway.errors import GatewayError, Pause, Reject, Retry
-from gateway.mapping.describe import Description, describe
+from gateway.mapping.describe import Description, choose, describe
 from gateway.model import Instance, Kind, Outcome, Probe, Source, Status
 from gateway.stow import request
 from gateway.stow.client import Client
@@ -67,6 +68,8 @@ class Work:
     description: Description = Description()
     uid_suffix: str = ""
     study_uid: str | None = None
+    tmp_dir: Path | None = None
+    """Where converted files are kept while they are needed; None for the system's folder."""
     object_file: Path | None = None
     """A file of attributes that is an object by itself when no other file is named."""
     earlier: Mapping[Path, Earlier] | None = None
@@ -131,15 +134,20 @@ def store(
     yield from prepared.refused
     if observer:
         observer.found(len(prepared.candidates), prepared.size)
-    with client or Client(destination, on_progress=observer.sent if observer else None) as archive:
-        yield from _send(_instances(prepared, work), archive, destination, observer)
+    on_progress = observer.sent if observer else None
+    with Workshop(work.tmp_dir) as shop, client or Client(destination, on_progress=on_progress) as archive:
+        yield from _send(_instances(prepared, work, shop), archive, destination, observer)
 
 
 def render(paths: Iterable[Path], work: Work) -> Iterator[Instance | Outcome]:
-    """The instances that would be sent, and the outcomes of files that would not be."""
+    """The instances that would be sent, and the outcomes of files that would not be.
+
+    What was converted for an instance is there until all have been asked for.
+    """
     prepared = prepare(paths, work)
     yield from prepared.refused
-    yield from _instances(prepared, work)
+    with Workshop(work.tmp_dir) as shop:
+        yield from _instances(prepared, work, shop)
 
 
 def rehearse(paths: Iterable[Path], work: Work) -> Iterator[Outcome]:
@@ -184,7 +192,7 @@ def _examine_object(path: Path, work: Work) -> Candidate:
 
 def _examine(source: Source, work: Work) -> Candidate:
     """What a file is and, unless it is DICOM already, what decides its identity."""
-    probe = formats.probe(source, work.reading)
+    probe = choose(formats.probe(source, work.reading), work.description)
     if probe.kind is Kind.DICOM:
         _check_study(probe, work)
         return Candidate(probe, None)
@@ -228,7 +236,7 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _instances(prepared: Prepared, work: Work) -> Iterator[Instance | Outcome]:
+def _instances(prepared: Prepared, work: Work, shop: Workshop) -> Iterator[Instance | Outcome]:
     """The instances in order; in place of each file that cannot become one, its outcome."""
     identities = iter(identify([each.claim for each in prepared.candidates if each.claim], work.namespace))
     seen: dict[str, Source] = {}
@@ -238,7 +246,7 @@ def _instances(prepared: Prepared, work: Work) -> Iterator[Instance | Outcome]:
             continue
         source = candidate.probe.source
         try:
-            instance = _build(candidate.probe, identity, work)
+            instance = _build(candidate.probe, identity, work, shop)
             earlier = seen.setdefault(instance.sop_instance_uid, source)
             if earlier is source:
                 yield instance
@@ -248,11 +256,14 @@ def _instances(prepared: Prepared, work: Work) -> Iterator[Instance | Outcome]:
             yield _outcome_of(source, error)
 
 
-def _build(probe: Probe, identity: Identity | None, work: Work) -> Instance:
+def _build(probe: Probe, identity: Identity | None, work: Work, shop: Workshop) -> Instance:
     attributes = describe(probe, work.description)
-    if identity:
-        return build(probe, attributes, identity)
-    return rewrite.adopt(probe, attributes, verbatim=work.reading.verbatim, uid_suffix=work.uid_suffix)
+    if identity is None:
+        return rewrite.adopt(probe, attributes, verbatim=work.reading.verbatim, uid_suffix=work.uid_suffix)
+    if probe.convert:
+        lossless = work.reading.lossless or attributes.lossless or Lossless.NATIVE
+        probe = probe.convert(shop, lossless)
+    return build(probe, attributes, identity, temporary=shop.made(probe.content))
 
 
 def _second(instance: Instance, earlier: Source) -> Outcome:
@@ -291,6 +302,9 @@ def _send(
         for batch in _batches(items, destination):
             if pause:
                 yield from _postponed(batch, pause)
+                for each in batch:
+                    if isinstance(each, Instance):
+                        discard(each)
                 continue
             waiting.append(workers.submit(_store, archive, batch, destination))
             while waiting and (pause or len(waiting) > 2 * destination.jobs):
@@ -317,6 +331,10 @@ def _store(archive: Client, batch: Sequence[Instance | Outcome], destination: De
     except Pause as pause:
         pause.outcomes = tuple(_postponed(items, pause, pause.outcomes))
         raise
+    finally:
+        for each in batch:
+            if isinstance(each, Instance):
+                discard(each)
 
 
 def _unless_there(each: Instance | Outcome, archive: Client) -> Instance | Outcome:
@@ -356,6 +374,12 @@ def _batches(
             batch, count, size = [], 0, 0
     if batch:
         yield batch
+
+
+def discard(instance: Instance) -> None:
+    """Deletes the files that were made for an instance, which is settled."""
+    for path in instance.temporary:
+        path.unlink(missing_ok=True)
 
 
 def outcome(instance: Instance, status: Status, text: str | None = None) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -11,6 +12,7 @@ from pydicom.tag import Tag
 
 from gateway.dicom import iods
 from gateway.dicom.identity import Identity
+from gateway.dicom.media_types import is_native
 from gateway.dicom.values import format_ds
 from gateway.errors import Reject
 from gateway.model import Attributes, AudioChannel, Bulk, Instance, Kind, Pixels, Probe
@@ -21,9 +23,12 @@ FRAME_TIME = Tag("FrameTime")
 FRAME_TIME_VECTOR = Tag("FrameTimeVector")
 
 
-def build(probe: Probe, attributes: Attributes, identity: Identity) -> Instance:
+def build(
+    probe: Probe, attributes: Attributes, identity: Identity, *, temporary: tuple[Path, ...] = ()
+) -> Instance:
     """The instance that carries a file's content, with every attribute that its IOD demands.
 
+    `temporary` are the files that were made for it.
     Raises `Reject` when a value that must be there is missing: it cannot be made up.
     """
     dataset = copy.deepcopy(attributes.dataset)
@@ -49,6 +54,7 @@ def build(probe: Probe, attributes: Attributes, identity: Identity) -> Instance:
         transfer_syntax=probe.transfer_syntax,
         dataset=dataset,
         bulks=tuple(_bulks(probe)),
+        temporary=temporary,
         messages=(*probe.messages, *attributes.messages, *_undated(dataset)),
     )
 
@@ -130,4 +136,6 @@ def _bulks(probe: Probe) -> Iterator[Bulk]:
     if probe.kind is Kind.DOCUMENT:
         yield Bulk(ENCAPSULATED_DOCUMENT, "OB", probe.content, probe.media_type)
     elif probe.pixels:
-        yield Bulk(PIXEL_DATA, "OB", probe.content, probe.media_type, encapsulated=True)
+        native = is_native(probe.transfer_syntax)
+        vr = "OW" if native and probe.pixels.bits_allocated > 8 else "OB"
+        yield Bulk(PIXEL_DATA, vr, probe.content, probe.media_type, not native, probe.frames)

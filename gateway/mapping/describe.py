@@ -99,6 +99,21 @@ def description(
     return Description(given_mapping, template, photographic, given_typed, given_file)
 
 
+def choose(probe: Probe, request: Description) -> Probe:
+    """The first form of a file that the object asked for may carry; the file as it is where none may."""
+    template = request.template or (request.mapping.template if request.mapping else None)
+    if probe.otherwise is None or probe.kind not in DEFAULTS:
+        return probe
+    default = PHOTOGRAPHIC if request.photographic and probe.kind is Kind.IMAGE else DEFAULTS[probe.kind]
+    sop_class = load_template(template or default).sop_class_uid
+    form: Probe | None = probe
+    while form:
+        if iods.permits(sop_class, form) is None:
+            return form
+        form = form.otherwise
+    return probe
+
+
 def describe(probe: Probe, request: Description) -> Attributes:
     """The attributes of the object that a file becomes; of a DICOM file, those that are to be set in it.
 
