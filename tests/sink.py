@@ -28,16 +28,30 @@ class Sink(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Sink
 
     def do_POST(self) -> None:
-        left = int(self.headers["Content-Length"])
-        self.server.received.append(left)
-        while left:
-            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self.server.received.append(sum(self._discard(size) for size in self._sizes()))
         if self.server.hang:
             self.server.ended.wait()
         self._answer({})
+
+    def _sizes(self) -> Iterator[int]:
+        """The lengths of the runs of bytes that the body comes in (RFC 9112 7.1)."""
+        if "Content-Length" in self.headers:
+            yield int(self.headers["Content-Length"])
+            return
+        while size := int(self.rfile.readline(), 16):
+            yield size
+            self.rfile.readline()
+        self.rfile.readline()
+
+    def _discard(self, size: int) -> int:
+        left = size
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        return size
 
     def do_GET(self) -> None:
         uid = parse_qs(urlsplit(self.path).query)["SOPInstanceUID"][0]
