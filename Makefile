@@ -1,13 +1,14 @@
 # Two commands set everything up on a machine that has Python 3.11+ with venv, make and the network:
 #   make demo    runs the main job on the embedded archive
 #   make test    checks the code and runs the tests
+# and 'make matrix' judges every kind of file in every object that takes it, into docs/matrix.md.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint clean
+.PHONY: demo test check matrix clean
 
 demo: $(READY)
 	$(BIN)/gateway demo
@@ -20,6 +21,9 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+matrix: $(READY)
+	$(BIN)/python tests/matrix.py docs/matrix.md
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

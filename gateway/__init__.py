@@ -47,13 +47,15 @@ def store(
     an unknown attribute, a value that is not of its form, a mapping with errors.
     """
     from gateway import config, pipeline
-    from gateway.mapping.describe import description
+    from gateway.mapping.describe import description, reading
 
     if work is None:
         typed = [f"{name}={value}" for name, value in (attributes or {}).items()]
+        asked = description(mapping=str(mapping) if mapping else None, typed=typed)
         work = pipeline.Work(
             namespace=config.uid_namespace().value,
-            description=description(mapping=str(mapping) if mapping else None, typed=typed),
+            reading=reading(config.Reading(), asked.mapping),
+            description=asked,
         )
     elif attributes or mapping:
         raise Fatal("attributes and mapping are part of work: give them there")

@@ -20,6 +20,8 @@ import platformdirs
 from gateway.errors import Fatal
 
 MEBIBYTE = 1024 * 1024
+MAX_PIXELS = 250_000_000
+"""Pixels that are decoded by default: columns times rows times frames."""
 
 
 class Form(StrEnum):
@@ -80,7 +82,7 @@ class Reading:
     sound: Sound = Sound.KEEP
     frame_rate: Fraction | None = None
     lossless: Lossless | None = None
-    max_pixels: int = 250_000_000
+    max_pixels: int = MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)

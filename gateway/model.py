@@ -31,27 +31,38 @@ class Source:
     """A file and how it came in.
 
     `root` is the directory that relative names start from: the directory given on the command line,
-    or the parent of a file given by itself.
+    or the parent of a file given by itself. A member of an archive is read at `path`, where it was
+    unpacked, and known to its user as `member`: `folder/archive.zip!/name`.
     """
 
     path: Path
     root: Path
+    member: Path | None = None
+
+    @property
+    def shown(self) -> Path:
+        """The path by which the user knows the file."""
+        return self.member or self.path
 
     @property
     def name(self) -> str:
         """The file's name."""
-        return self.path.name
+        return self.shown.name
 
     @property
     def folder(self) -> str:
         """The folder below the root, with `/`; empty at the root itself."""
-        folder = self.path.parent.relative_to(self.root).as_posix()
+        folder = self.shown.parent.relative_to(self.root).as_posix()
         return "" if folder == "." else folder
 
     @property
     def relative(self) -> str:
         """The path below the root, with `/`."""
-        return self.path.relative_to(self.root).as_posix()
+        return self.shown.relative_to(self.root).as_posix()
+
+    def as_shown(self, text: str) -> str:
+        """The text with the path by which the user knows the file in place of that where it is read."""
+        return text.replace(str(self.path), str(self.member)) if self.member else text
 
 
 class Kind(StrEnum):
@@ -106,6 +117,18 @@ class AudioChannel:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """What a document's object says of its content (PS3.3 C.24.2).
+
+    `mime_type` is the MIME Type of Encapsulated Document, where it is not the media type under which
+    the document travels; `parts` are the media types of what is embedded in the document.
+    """
+
+    mime_type: str
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DicomFacts:
     """What identifies a DICOM file, as its header says it; `patient` is never logged."""
 
@@ -151,6 +174,7 @@ class Probe:
     captured: datetime | None = None
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: NOTHING)
     dicom: DicomFacts | None = None
+    document: Document | None = None
     whole: bool = True
     frames: tuple[Stream, ...] = ()
     convert: Convert | None = None
@@ -247,8 +271,8 @@ class Status(StrEnum):
 class Outcome:
     """What became of one instance, or of a file that did not get as far as being one.
 
-    `reason` is the archive's code as four hex digits; `text` a sentence; `written` the file that was
-    made from it, where one was.
+    `reason` is the archive's code as four hex digits; `text` a sentence; `written` the copy that was put
+    aside because it failed.
     """
 
     source: Path
@@ -265,3 +289,32 @@ class Outcome:
     attempts: int = 0
     """How often it was sent."""
     messages: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        instance: Instance,
+        status: Status,
+        text: str | None = None,
+        *,
+        reason: str | None = None,
+        retrieve_url: str | None = None,
+        size: int = 0,
+        attempts: int = 0,
+        messages: tuple[str, ...] | None = None,
+    ) -> Outcome:
+        """What became of this instance; `messages` are its own unless others are given."""
+        return cls(
+            source=instance.source.shown,
+            status=status,
+            text=text,
+            reason=reason,
+            sop_instance_uid=instance.sop_instance_uid,
+            sop_class_uid=instance.sop_class_uid,
+            series_instance_uid=instance.series_instance_uid,
+            study_instance_uid=instance.study_instance_uid,
+            retrieve_url=retrieve_url,
+            size=size,
+            attempts=attempts,
+            messages=instance.messages if messages is None else messages,
+        )

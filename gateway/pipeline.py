@@ -13,9 +13,7 @@ any is sent, since the files of a call share studies; in between only what ident
 from __future__ import annotations
 
 import uuid
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -25,13 +23,15 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from gateway import formats, walk
 from gateway.config import Destination, Lossless, Reading
+from gateway.convert import unpack
 from gateway.convert.workshop import Workshop
 from gateway.dicom import rewrite
 from gateway.dicom.build import build
 from gateway.dicom.identity import Claim, Identity, claim, identify
+from gateway.dispatch import dispatch
 from gateway.errors import GatewayError, Pause, Reject, Retry
 from gateway.mapping.describe import Description, choose, describe
-from gateway.model import Instance, Kind, Outcome, Probe, Source, Status
+from gateway.model import Convert, Instance, Kind, Outcome, Probe, Source, Status
 from gateway.stow import request
 from gateway.stow.client import Client
 from gateway.stream import FileSlice, Stream
@@ -130,13 +130,15 @@ def store(
     did not take are yielded as `retry`.
     """
     work = replace(work, study_uid=request.study_in_url(destination.url))
-    prepared = prepare(paths, work)
-    yield from prepared.refused
-    if observer:
-        observer.found(len(prepared.candidates), prepared.size)
-    on_progress = observer.sent if observer else None
-    with Workshop(work.tmp_dir) as shop, client or Client(destination, on_progress=on_progress) as archive:
-        yield from _send(_instances(prepared, work, shop), archive, destination, observer)
+    with Workshop(work.tmp_dir) as shop:
+        prepared = prepare(paths, work, shop)
+        yield from prepared.refused
+        if observer:
+            observer.found(len(prepared.candidates), prepared.size)
+        on_progress = observer.sent if observer else None
+        with client or Client(destination, on_progress=on_progress) as archive:
+            paused = observer.paused if observer else lambda _: None
+            yield from dispatch(_instances(prepared, work, shop), archive, destination, paused)
 
 
 def render(paths: Iterable[Path], work: Work) -> Iterator[Instance | Outcome]:
@@ -144,22 +146,22 @@ def render(paths: Iterable[Path], work: Work) -> Iterator[Instance | Outcome]:
 
     What was converted for an instance is there until all have been asked for.
     """
-    prepared = prepare(paths, work)
-    yield from prepared.refused
     with Workshop(work.tmp_dir) as shop:
+        prepared = prepare(paths, work, shop)
+        yield from prepared.refused
         yield from _instances(prepared, work, shop)
 
 
 def rehearse(paths: Iterable[Path], work: Work) -> Iterator[Outcome]:
     """What `store` would do, with no destination: `rendered` is a file that would be sent."""
     for each in render(paths, work):
-        yield each if isinstance(each, Outcome) else outcome(each, Status.RENDERED, "would be sent")
+        yield each if isinstance(each, Outcome) else Outcome.of(each, Status.RENDERED, "would be sent")
 
 
-def prepare(paths: Iterable[Path], work: Work) -> Prepared:
+def prepare(paths: Iterable[Path], work: Work, shop: Workshop) -> Prepared:
     """Looks at every file: what it is, and what decides which instance it becomes.
 
-    Without files, a file of attributes is an object by itself.
+    Archives are unpacked in the workshop. Without files, a file of attributes is an object by itself.
     """
     prepared = Prepared()
 
@@ -172,14 +174,27 @@ def prepare(paths: Iterable[Path], work: Work) -> Prepared:
             place = Claim.known(known.study_instance_uid, known.series_instance_uid)
             prepared.candidates.append(Candidate(None, place))
             continue
-        for source in walk.sources(path, refuse):
+        for source in _sources(path, refuse, shop):
             try:
                 prepared.candidates.append(_examine(source, work))
-            except GatewayError as error:
+            except (Reject, Retry) as error:
                 prepared.refused.append(_outcome_of(source, error))
     if work.object_file and not prepared.candidates and not prepared.refused:
         prepared.candidates.append(_examine_object(work.object_file, work))
     return prepared
+
+
+def _sources(path: Path, refuse: Callable[[Path, str], None], shop: Workshop) -> Iterator[Source]:
+    """The files that were meant by a path; of an archive its members, or the one that the path names."""
+    member = None if path.exists() else unpack.split(path)
+    for source in walk.sources(member[0] if member else path, refuse):
+        try:
+            if formats.is_archive(source):
+                yield from unpack.members(source, shop, refuse, only=member[1] if member else None)
+            else:
+                yield source
+        except (Reject, Retry) as error:
+            refuse(source.path, str(error))
 
 
 def _examine_object(path: Path, work: Work) -> Candidate:
@@ -198,7 +213,7 @@ def _examine(source: Source, work: Work) -> Candidate:
         return Candidate(probe, None)
     attributes = describe(probe, work.description)
     wanted = _in_study(claim(attributes, digest=_digest(source.path), folder=source.folder), work)
-    known = work.earlier.get(source.path) if work.earlier else None
+    known = work.earlier.get(source.shown) if work.earlier else None
     return Candidate(probe, known.again(wanted) if known else wanted)
 
 
@@ -224,7 +239,7 @@ def _check_study(probe: Probe, work: Work) -> None:
     ):
         if wanted and wanted != own:
             raise Reject(
-                f"{probe.source.path} belongs to the study {own}, but {where} names {wanted}: "
+                f"{probe.source.shown} belongs to the study {own}, but {where} names {wanted}: "
                 "a DICOM file is stored in its own study"
             )
 
@@ -252,7 +267,7 @@ def _instances(prepared: Prepared, work: Work, shop: Workshop) -> Iterator[Insta
                 yield instance
             else:
                 yield _second(instance, earlier)
-        except GatewayError as error:
+        except (Reject, Retry) as error:
             yield _outcome_of(source, error)
 
 
@@ -261,140 +276,31 @@ def _build(probe: Probe, identity: Identity | None, work: Work, shop: Workshop) 
     if identity is None:
         return rewrite.adopt(probe, attributes, verbatim=work.reading.verbatim, uid_suffix=work.uid_suffix)
     if probe.convert:
-        lossless = work.reading.lossless or attributes.lossless or Lossless.NATIVE
-        probe = probe.convert(shop, lossless)
+        probe = _converted(probe.convert, probe.source, work.reading.lossless or attributes.lossless, shop)
     return build(probe, attributes, identity, temporary=shop.made(probe.content))
+
+
+def _converted(convert: Convert, source: Source, lossless: Lossless | None, shop: Workshop) -> Probe:
+    try:
+        return convert(shop, lossless or Lossless.NATIVE)
+    except OSError as error:
+        raise Retry(
+            f"{source.shown} could not be converted: {error.strerror or error}. "
+            f"Make room in {shop.folder.parent}, or name another folder with --tmp-dir"
+        ) from error
 
 
 def _second(instance: Instance, earlier: Source) -> Outcome:
     """The outcome of a file whose identity another file of the call has already."""
-    path = instance.source.path
-    if _digest(path) != _digest(earlier.path):
+    if _digest(instance.source.path) != _digest(earlier.path):
         raise Reject(
-            f"{path} has the SOP Instance UID {instance.sop_instance_uid} of {earlier.path}, "
-            "but other content: one UID names one object. Leave the UID out, or send the right one of the two"
+            f"{instance.source.shown} has the SOP Instance UID {instance.sop_instance_uid} of "
+            f"{earlier.shown}, but other content: one UID names one object. Leave the UID out, or send the "
+            "right one of the two"
         )
-    return outcome(instance, Status.DUPLICATE, f"is the same as {earlier.path}")
-
-
-def _send(
-    items: Iterator[Instance | Outcome],
-    archive: Client,
-    destination: Destination,
-    observer: Observer | None,
-) -> Iterator[Outcome]:
-    """Sends batches over `jobs` connections and yields the outcomes in the order of the files."""
-    pause: Pause | None = None
-    waiting: deque[Future[list[Outcome]]] = deque()
-
-    def settle() -> Iterator[Outcome]:
-        nonlocal pause
-        try:
-            yield from waiting.popleft().result()
-        except Pause as error:
-            if pause is None and observer:
-                observer.paused(error)
-            pause = pause or error
-            yield from error.outcomes
-
-    workers = ThreadPoolExecutor(destination.jobs, thread_name_prefix="send")
-    try:
-        for batch in _batches(items, destination):
-            if pause:
-                yield from _postponed(batch, pause)
-                for each in batch:
-                    if isinstance(each, Instance):
-                        discard(each)
-                continue
-            waiting.append(workers.submit(_store, archive, batch, destination))
-            while waiting and (pause or len(waiting) > 2 * destination.jobs):
-                yield from settle()
-        while waiting:
-            yield from settle()
-    finally:  # who stops early does not want to wait for answers
-        archive.stop()
-        workers.shutdown(wait=False, cancel_futures=True)
-
-
-def _store(archive: Client, batch: Sequence[Instance | Outcome], destination: Destination) -> list[Outcome]:
-    """Stores the instances of a batch, without those that the archive has if it is to be asked.
-
-    Raises `Pause` with the outcomes of all of the batch.
-    """
-    items = list(batch)
-    try:
-        if destination.skip_existing:
-            items = [_unless_there(each, archive) for each in batch]
-        new = [each for each in items if isinstance(each, Instance)]
-        told = iter(archive.store(new) if new else [])
-        return [next(told) if isinstance(each, Instance) else each for each in items]
-    except Pause as pause:
-        pause.outcomes = tuple(_postponed(items, pause, pause.outcomes))
-        raise
-    finally:
-        for each in batch:
-            if isinstance(each, Instance):
-                discard(each)
-
-
-def _unless_there(each: Instance | Outcome, archive: Client) -> Instance | Outcome:
-    if isinstance(each, Instance) and archive.existing(each):
-        return outcome(each, Status.DUPLICATE, "is in the archive already")
-    return each
-
-
-def _postponed(
-    batch: Iterable[Instance | Outcome], pause: Pause, told: Iterable[Outcome] = ()
-) -> Iterator[Outcome]:
-    """The outcomes of a batch when nothing more of it can be sent: what was told in order, else `retry`."""
-    known = iter(told)
-    for each in batch:
-        if isinstance(each, Instance):
-            yield next(known, None) or outcome(each, Status.RETRY, str(pause))
-        else:
-            yield each
-
-
-def _batches(
-    items: Iterator[Instance | Outcome], destination: Destination
-) -> Iterator[list[Instance | Outcome]]:
-    """The instances by request, at most `limit` and `max_request_size`; outcomes keep their place."""
-    batch: list[Instance | Outcome] = []
-    count = size = 0
-    for each in items:
-        length = each.size if isinstance(each, Instance) else 0
-        if count and destination.max_request_size and size + length > destination.max_request_size:
-            yield batch
-            batch, count, size = [], 0, 0
-        batch.append(each)
-        size += length
-        count += isinstance(each, Instance)
-        if not count or (destination.limit and count >= destination.limit):
-            yield batch
-            batch, count, size = [], 0, 0
-    if batch:
-        yield batch
-
-
-def discard(instance: Instance) -> None:
-    """Deletes the files that were made for an instance, which is settled."""
-    for path in instance.temporary:
-        path.unlink(missing_ok=True)
-
-
-def outcome(instance: Instance, status: Status, text: str | None = None) -> Outcome:
-    """An outcome of this instance that is not the archive's word."""
-    return Outcome(
-        source=instance.source.path,
-        status=status,
-        text=text,
-        sop_instance_uid=instance.sop_instance_uid,
-        sop_class_uid=instance.sop_class_uid,
-        series_instance_uid=instance.series_instance_uid,
-        study_instance_uid=instance.study_instance_uid,
-        messages=instance.messages,
-    )
+    return Outcome.of(instance, Status.DUPLICATE, f"is the same as {earlier.shown}")
 
 
 def _outcome_of(source: Source, error: GatewayError) -> Outcome:
-    return Outcome(source.path, Status.RETRY if isinstance(error, Retry) else Status.REJECTED, str(error))
+    status = Status.RETRY if isinstance(error, Retry) else Status.REJECTED
+    return Outcome(source.shown, status, source.as_shown(str(error)))

@@ -39,6 +39,11 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     )
 
 
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name is nobody's."""
+    return any(fnmatch(name, pattern) for pattern in LITTER)
+
+
 def _below(folder: Path, root: Path, unreadable: Callable[[Path, str], None]) -> Iterator[Source]:
     try:
         with os.scandir(folder) as found:
@@ -47,7 +52,7 @@ def _below(folder: Path, root: Path, unreadable: Callable[[Path, str], None]) ->
         unreadable(folder, f"the folder {folder} cannot be read: {error.strerror}")
         return
     for entry in entries:
-        if any(fnmatch(entry.name, pattern) for pattern in LITTER):
+        if is_litter(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _below(Path(entry.path), root, unreadable)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pydicom
 import pytest
 from PIL import Image
 
@@ -56,11 +57,19 @@ def test_second_file_missing_and_the_first_is_stored(archive: str, inputs: Path)
     assert sorted(line["status"] for line in done.lines) == ["rejected", "stored"]
 
 
-@pytest.mark.parametrize("format", ["PNG", "GIF", "TIFF", "BMP"])
-def test_pictures_that_cannot_be_converted_are_named(format: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("format", ["PNG", "GIF", "TIFF", "BMP", "WEBP"])
+def test_pictures_that_are_no_jpeg_are_stored_as_what_they_are(format: str, tmp_path: Path) -> None:
     file = tmp_path / "picture.jpg"
-    Image.new("RGB", (8, 8)).save(file, format)
-    assert format in _refused(file)
+    Image.new("RGB", (8, 9), "red").save(file, format)
+    dataset = _rendered(file)
+    assert (dataset["00280010"]["Value"], dataset["00280011"]["Value"]) == ([9], [8])
+    assert dataset["00280004"]["Value"] == ["RGB"]
+
+
+def test_picture_of_a_kind_that_cannot_be_converted_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "picture.jpg"
+    Image.new("RGB", (8, 8)).save(file, "PPM")
+    assert "Netpbm" in _refused(file)
 
 
 @pytest.mark.parametrize("profile", ["baseline", "main"])
@@ -68,6 +77,7 @@ def test_h264_that_is_not_high_is_named(profile: str, tmp_path: Path) -> None:
     text = _refused(make_video(tmp_path / "v.mp4", profile=profile))
     assert profile.title() in text
     assert "High" in text
+    assert "--transcode" in text
 
 
 def test_fragmented_video_has_all_its_frames(tmp_path: Path) -> None:
@@ -164,20 +174,38 @@ def test_no_app_leaves_out_exif(inputs: Path, tmp_path: Path) -> None:
         file.unlink()
 
 
-def test_cmyk_is_refused(tmp_path: Path) -> None:
+def test_inks_become_colours(tmp_path: Path) -> None:
     file = tmp_path / "print.jpg"
     Image.new("CMYK", (16, 16)).save(file, "JPEG")
-    assert "CMYK" in _refused(file)
+    done = gateway("render", "--part10", tmp_path / "out", file)
+    assert done.status == 0, done
+    [written] = (tmp_path / "out").glob("*.dcm")
+    dataset = pydicom.dcmread(written)
+    assert dataset.PhotometricInterpretation == "RGB"
+    assert dataset.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+    assert dataset.LossyImageCompression == "01"
+    assert set(dataset.PixelData) == {255}, "no ink is white"
 
 
-def test_progressive_is_refused(tmp_path: Path) -> None:
+def test_progressive_is_never_called_baseline(tmp_path: Path) -> None:
     file = tmp_path / "web.jpg"
     Image.new("RGB", (16, 16)).save(file, "JPEG", progressive=True)
-    assert "progressive" in _refused(file)
+    done = gateway("render", "--part10", tmp_path / "out", file)
+    assert done.status == 0, done
+    [written] = (tmp_path / "out").glob("*.dcm")
+    dataset = pydicom.dcmread(written)
+    assert dataset.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.4.50"
+    assert b"\xff\xc0" in dataset.PixelData
+    assert b"\xff\xc2" not in dataset.PixelData
 
 
-def test_picture_that_is_to_be_turned_is_refused(samples: Path) -> None:
-    assert "turn" in _refused(samples / "jpeg/Landscape_6.jpg")
+def test_picture_that_is_to_be_turned_is_turned(samples: Path) -> None:
+    for name in ("Landscape_6.jpg", "Landscape_8.jpg"):
+        file = samples / "jpeg" / name
+        dataset = _rendered(file)
+        assert (dataset["00280010"]["Value"], dataset["00280011"]["Value"]) == ([1200], [1800])
+        kept = _rendered("--keep-orientation", file)
+        assert (kept["00280010"]["Value"], kept["00280011"]["Value"]) == ([1800], [1200])
 
 
 def test_boundary_of_other_tools_inside_a_file_does_no_harm(archive: str, inputs: Path) -> None:

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import fields
+from fractions import Fraction
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gateway.config import MEBIBYTE, Credentials, Destination, Form, Reading, Tls, uid_namespace
+from gateway.config import (
+    MAX_PIXELS,
+    MEBIBYTE,
+    Credentials,
+    Destination,
+    Form,
+    Lossless,
+    Reading,
+    Sound,
+    Tls,
+    uid_namespace,
+)
 from gateway.errors import Fatal
 
 if TYPE_CHECKING:
@@ -48,14 +61,31 @@ describing = _together(
                  help="Append to the Study, Series and SOP Instance UID of DICOM files."),
     click.option("--uid-namespace", metavar="UUID|DOMAIN",
                  help="Make UIDs in this namespace instead of your own (also GATEWAY_UID_NAMESPACE)."),
-    click.option("--contentType", "--content-type", "content_type", metavar="TYPE",
+    click.option("--contentType", "--content-type", "media_type", metavar="TYPE",
                  help="Say what the files are; a file of other content is rejected."),
-    click.option("--no-app", is_flag=True,
+    click.option("--no-app", "strip_app", is_flag=True,
                  help="Leave out the APPn segments (EXIF, GPS, thumbnails) of JPEGs."),
     click.option("--allow-encrypted", is_flag=True,
                  help="Store PDFs that cannot be opened without a password."),
     click.option("--verbatim", is_flag=True,
                  help="Send DICOM files as they are even in transfer syntaxes that web services forbid."),
+    click.option("--keep-orientation", is_flag=True,
+                 help="Store pictures as they lie, even where EXIF says to turn them."),
+    click.option("--lossless", type=click.Choice([each.value for each in Lossless]),
+                 help="How decoded pixels are stored; otherwise the template says, or native."),
+    click.option("--max-pixels", type=click.IntRange(1), metavar="N", default=MAX_PIXELS,
+                 show_default=True, help="Decode pictures of at most N pixels, all frames together."),
+    click.option("--allow-jxl", is_flag=True, help="Store JPEG XL as it is instead of decoding it."),
+    click.option("--transcode", is_flag=True,
+                 help="Convert videos that DICOM does not take to H.264 High, which loses quality."),
+    click.option("--audio", "sound", type=click.Choice([each.value for each in Sound]), default="keep",
+                 show_default=True,
+                 help="What becomes of sound that DICOM does not take: keep means a rejection."),
+    click.option("--frame-rate", metavar="RATE", callback=lambda _c, _p, text: _rate(text),
+                 help="Frames a second of raw video streams that do not say, such as 25 or 30000/1001."),
+    click.option("--zero-preamble", is_flag=True, help="Clear the preamble of DICOM files."),
+    click.option("--tmp-dir", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+                 help="Keep converted files here while they are sent."),
     _ignored("--video"),
     _ignored("--pixel-header"),
     _ignored("--tsuid"),
@@ -111,29 +141,45 @@ paths = click.argument("files", nargs=-1, type=click.Path(path_type=Path), metav
 def work(options: dict[str, Any]) -> Work:
     """What the describing options ask for; all faults in them are one `Fatal`."""
     # loading the stages takes longer than answering --help
-    from gateway.mapping.describe import description
+    from gateway.mapping.describe import description, reading
     from gateway.pipeline import Work
 
     namespace = uid_namespace(options["uid_namespace"])
     if namespace.new:
         click.echo(f"gateway: UIDs are made in the namespace {namespace.value}, {namespace.origin}", err=True)
+    asked = description(
+        mapping=options["mapping"],
+        template=options["template"],
+        photographic=options["xc"],
+        typed=options["typed"],
+        attribute_file=options["attribute_file"],
+    )
     return Work(
         namespace=namespace.value,
-        reading=Reading(
-            allow_encrypted=options["allow_encrypted"],
-            strip_app=options["no_app"],
-            verbatim=options["verbatim"],
-            media_type=options["content_type"],
-        ),
-        description=description(
-            mapping=options["mapping"],
-            template=options["template"],
-            photographic=options["xc"],
-            typed=options["typed"],
-            attribute_file=options["attribute_file"],
-        ),
+        reading=reading(_reading(options), asked.mapping, _given()),
+        description=asked,
         uid_suffix=options["uid_suffix"],
+        tmp_dir=options["tmp_dir"],
         object_file=options["attribute_file"],
+    )
+
+
+def _reading(options: dict[str, Any]) -> Reading:
+    """How files are read by the options, which have the names of its fields."""
+    values = {each.name: options[each.name] for each in fields(Reading)}
+    lossless = values["lossless"]
+    return Reading(
+        **{**values, "sound": Sound(values["sound"]), "lossless": Lossless(lossless) if lossless else None}
+    )
+
+
+def _given() -> frozenset[str]:
+    """The options that the user typed, or set in the environment."""
+    context = click.get_current_context()
+    return frozenset(
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
     )
 
 
@@ -247,3 +293,16 @@ def _size(text: str | None) -> int | None:
     if size < 1:
         raise click.BadParameter(f"{text!r} is not a size: write for example 500MB")
     return size
+
+
+def _rate(text: str | None) -> Fraction | None:
+    """Frames a second, as a number or a fraction."""
+    if text is None:
+        return None
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 1000:
+        raise click.BadParameter(f"{text!r} is no frame rate: write for example 25 or 30000/1001")
+    return rate

@@ -62,7 +62,7 @@ def command(files: tuple[Path, ...], **options: Any) -> int:
             refused = refused or each.status is not Status.DUPLICATE
             continue
         for message in each.messages:
-            click.echo(f"gateway: {each.source.path}: {message}", err=True)
+            click.echo(f"gateway: {each.source.shown}: {message}", err=True)
         click.echo(
             ("," if instances else "[") + json.dumps(request.metadata(each), ensure_ascii=False), nl=False
         )

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -121,8 +122,17 @@ class Report:
     with the table so far; progress and complaints to standard error.
     """
 
-    def __init__(self, *, as_json: bool, quiet: bool, verbose: bool, failed_to: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        as_json: bool,
+        quiet: bool,
+        verbose: bool,
+        failed_to: Path | None = None,
+        destination: str | None = None,
+    ) -> None:
         self.tally = Tally()
+        self._destination = destination
         self._as_json = as_json
         self._quiet = quiet
         self._verbose = verbose
@@ -176,7 +186,7 @@ class Report:
         """Shows or keeps one outcome."""
         self.tally.add(outcome)
         if self._failed_to and outcome.status in FOR_GOOD:
-            put_aside(outcome, self._failed_to)
+            outcome = replace(outcome, written=put_aside(outcome, self._failed_to, self._destination))
         if self._as_json:
             click.echo(json.dumps(record(outcome), ensure_ascii=False))
         elif outcome.status in GOOD and len(self._shown) >= ROWS and not self._verbose:
@@ -222,16 +232,22 @@ def console_for_people() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
-def put_aside(outcome: Outcome, folder: Path) -> None:
-    """Copies a file that failed for good into a folder, with the reason beside it; overwrites nothing."""
+def put_aside(outcome: Outcome, folder: Path, destination: str | None) -> Path | None:
+    """Copies a file that failed for good into a folder, with the reason beside it; overwrites nothing.
+
+    The path of the copy, None where the file cannot be read.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     name = _free_name(folder, outcome.source.name)
+    copy: Path | None = folder / name
     try:
         shutil.copyfile(outcome.source, folder / name)
     except OSError:  # that it cannot be read may be why it failed; the reason is written all the same
         (folder / name).unlink(missing_ok=True)
+        copy = None
     error = {
         "source": str(outcome.source.absolute()),
+        "destination": destination,
         "status": outcome.status.value,
         "reason": outcome.reason,
         "text": outcome.text,
@@ -242,6 +258,7 @@ def put_aside(outcome: Outcome, folder: Path) -> None:
     (folder / f"{name}.error.json").write_text(
         json.dumps(error, indent=2, ensure_ascii=False) + "\n", "utf-8"
     )
+    return copy
 
 
 def _files(number: int) -> str:

@@ -69,6 +69,7 @@ def command(files: tuple[Path, ...], **options: Any) -> int:
         quiet=options["quiet"],
         verbose=options["verbose"],
         failed_to=options["failed_to"],
+        destination=destination.url if destination else None,
     )
     try:
         with report:

@@ -19,7 +19,7 @@ LOCK = ".lock"
 
 
 class Workshop:
-    """A new folder below `parent` (the system's folder for temporary files by default), made when it is needed.
+    """A new folder below `parent`, made when it is needed; by default in the system's for temporary files.
 
     What earlier runs could not clean up, because they were killed, is removed first. Raises `Fatal`
     when there is no place to write.
@@ -50,9 +50,11 @@ class Workshop:
             try:
                 self._parent.mkdir(parents=True, exist_ok=True)
                 _clean(self._parent)
-                self._folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._parent))
-                self._lock = (self._folder / LOCK).open("wb")
+                # Others clean up what has the usual name and no lock: it gets the name once it has the lock.
+                folder = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self._parent))
+                self._lock = (folder / LOCK).open("wb")
                 fcntl.flock(self._lock, fcntl.LOCK_EX)  # held until this process ends, however it ends
+                self._folder = folder.rename(folder.with_name(folder.name[1:]))
             except OSError as error:
                 raise Fatal(
                     f"converted files cannot be kept in {self._parent} ({error.strerror}): "

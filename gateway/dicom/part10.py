@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def write(instance: Instance) -> Stream:
         tag: encoded(dataset.get_item(tag)) for tag in map(int, dataset.keys()) if tag & 0xFFFF
     }  # group lengths are retired and would not be true (PS3.5 7.2)
     for bulk in instance.bulks:
-        elements[bulk.tag] = element_of(bulk, instance.transfer_syntax, instance.source.path)
+        elements[bulk.tag] = element_of(bulk, instance.transfer_syntax, instance.source.shown)
     file_meta = file_meta_of(instance.sop_class_uid, instance.sop_instance_uid, instance.transfer_syntax)
     return assembled(file_meta, elements)
 
@@ -118,7 +119,43 @@ def _native(bulk: Bulk, path: Path) -> Stream:
 
 
 def _encapsulated(bulk: Bulk, transfer_syntax: str, path: Path) -> Stream:
-    """A frame or a video in fragments, after an empty Basic Offset Table (PS3.5 A.4).
+    """Pixel data in fragments (PS3.5 A.4)."""
+    if bulk.frames:
+        return _in_frames(bulk, path)
+    return _in_one(bulk, transfer_syntax, path)
+
+
+def _in_frames(bulk: Bulk, path: Path) -> Stream:
+    """Frames that are a fragment each, after a Basic Offset Table that says where each begins.
+
+    The table stays empty, which tells no less with a fragment a frame, where 32 bits do not reach.
+    """
+    longest = max(frame.length for frame in bulk.frames)
+    if longest > MAX_LENGTH:
+        raise Reject(
+            f"{path} is too large: it has a frame of {longest:,} bytes, and a fragment has at most "
+            f"{MAX_LENGTH:,} (PS3.5 A.4)"
+        )
+    parts: list[bytes | Stream] = []
+    offsets: list[int] = []
+    offset = 0
+    for frame in bulk.frames:
+        offsets.append(offset)
+        size = frame.length + frame.length % 2
+        parts += (item_header(ITEM, size), frame, b"\0"[: frame.length % 2])
+        offset += 8 + size
+    table = struct.pack(f"<{len(offsets)}L", *offsets) if offsets[-1] < UNDEFINED else b""
+    return Stream.of(
+        header(bulk.tag, "OB", UNDEFINED),
+        item_header(ITEM, len(table)),
+        table,
+        *parts,
+        item_header(SEQUENCE_END, 0),
+    )
+
+
+def _in_one(bulk: Bulk, transfer_syntax: str, path: Path) -> Stream:
+    """A frame or a video in fragments, after an empty Basic Offset Table.
 
     It is one fragment where it fits; the byte that pads it belongs to the fragment.
     """

@@ -35,7 +35,14 @@ from gateway.dicom.elements import (
     header,
     name_of,
 )
-from gateway.dicom.media_types import EXPLICIT_BIG, IMPLICIT_LITTLE, INFLATED, MEDIA_TYPES, OCTETS
+from gateway.dicom.media_types import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    INFLATED,
+    MEDIA_TYPES,
+    OCTETS,
+)
 from gateway.dicom.normal import (
     PIXEL_REPRESENTATION,
     SPECIFIC_CHARACTER_SET,
@@ -97,7 +104,7 @@ class Part10:
     cannot read. `faulty`, `illegible` and `omitted` are the top-level attributes in which something is
     not what its VR demands, in which text has no certain character set, and which are damaged or too
     large to be held in memory; the last are missing in `elements` too. `damage` says why the file
-    cannot be followed to its end, as when that is missing.
+    cannot be followed to its end, as when that is missing. `file_meta` is empty for a bare data set.
     """
 
     path: Path
@@ -115,14 +122,16 @@ class Part10:
     damage: str | None = None
 
 
-def read(path: Path) -> Part10:
+def read(path: Path, *, bare: bool = False) -> Part10:
     """The file taken apart, in memory that does not depend on how large its values are.
 
-    Of a file that is damaged or ends too soon it is what comes before that. Raises `Reject` for one
-    without the preamble of Part 10 or a transfer syntax, and where damage leaves nothing to rely on.
-    `Retry` comes later, from reading values, if the file has changed by then.
+    Of a file that is damaged or ends too soon it is what comes before that. `bare` also takes a file
+    without the preamble of Part 10, or with a data set alone, whose transfer syntax its first element
+    shows. Raises `Reject` for others, for one whose File Meta Information names no transfer syntax, and
+    where damage leaves nothing to rely on. `Retry` comes later, from reading values, if the file has
+    changed by then.
     """
-    with _opened(path) as reader:
+    with _opened(path, bare) as reader:
         return reader.part10()
 
 
@@ -131,7 +140,7 @@ def elements_with_their_text(part10: Part10) -> Mapping[int, bytes]:
 
     Raises what `read` does, and `Retry` if the file has changed since.
     """
-    with _opened(part10.path) as reader:
+    with _opened(part10.path, bare=True) as reader:
         if reader.stamp != part10.stamp:
             raise Retry(f"{part10.path} changed while it was being read; try again when it is complete")
         return reader.elements_with_their_text()
@@ -144,10 +153,10 @@ def decoded(elements: Mapping[int, bytes]) -> Dataset:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Reader]:
+def _opened(path: Path, bare: bool) -> Iterator[_Reader]:
     with open_file(path) as file:
         try:
-            yield _Reader(path, file)
+            yield _Reader(path, file, bare)
         except Damaged as error:
             raise Reject(
                 f"{path} is damaged: {error}. Get the file again from where it came from, and check it there"
@@ -178,7 +187,8 @@ class _Normal:
 class _Reader:
     """One file being read; what its parts have in common."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, bare: bool) -> None:
+        self._bare = bare
         self.stamp = FileStamp.of(os.fstat(file.fileno()))
         self._path = path
         self._file = file
@@ -221,7 +231,7 @@ class _Reader:
     def _surveyed(self) -> tuple[FileMetaDataset, str, Region, _Places]:
         """What the file is, and where its elements are."""
         start, file_meta = self._file_meta()
-        transfer_syntax = self._transfer_syntax(file_meta)
+        transfer_syntax = self._transfer_syntax(file_meta, start)
         if transfer_syntax in INFLATED:
             self._window, start = self._inflated(start), 0
         declared = Encoding(transfer_syntax == IMPLICIT_LITTLE, transfer_syntax != EXPLICIT_BIG)
@@ -231,12 +241,7 @@ class _Reader:
     def _file_meta(self) -> tuple[int, FileMetaDataset]:
         """Where the data set begins, and the File Meta Information before it (PS3.10 7.1)."""
         size = self._window.size
-        if size < 132 or self._window.read(128, 4) != b"DICM":
-            raise Reject(
-                f"{self._path} is no DICOM file that can be stored: there is no 'DICM' after a preamble of "
-                "128 bytes (PS3.10 7.1). Convert it to a Part 10 file first"
-            )
-        offset = 132
+        offset = self._beginning(size)
         region = Region(self._window, size, EXPLICIT, Budget()).as_found(offset)
         normalizer, scope = Normalizer(sound_only=True), Scope()
         parts: dict[int, bytes] = {}
@@ -247,7 +252,27 @@ class _Reader:
             parts[element.tag], offset = normalizer.element(region, element, scope)
         return offset, FileMetaDataset(decoded(parts))
 
-    def _transfer_syntax(self, file_meta: FileMetaDataset) -> str:
+    def _beginning(self, size: int) -> int:
+        """Where the elements begin: after the preamble and prefix, or at once in a bare file."""
+        if size >= 132 and self._window.read(128, 4) == b"DICM":
+            return 132
+        if self._bare and size >= 8:
+            return 4 if self._window.read(0, 4) == b"DICM" else 0
+        raise Reject(
+            f"{self._path} is no DICOM file that can be stored: there is no 'DICM' after a preamble of "
+            "128 bytes (PS3.10 7.1). Convert it to a Part 10 file first"
+        )
+
+    def _apparent_syntax(self, start: int) -> str:
+        """The transfer syntax that the first element of a data set shows; the default of PS3.5 10.1 else."""
+        first = self._window.read(start, min(6, self._window.size - start))
+        if first[:1] == b"\0":
+            return EXPLICIT_BIG
+        return EXPLICIT_LITTLE if first[4:].isalpha() and first[4:].isupper() else IMPLICIT_LITTLE
+
+    def _transfer_syntax(self, file_meta: FileMetaDataset, start: int) -> str:
+        if self._bare and not file_meta:
+            return self._apparent_syntax(start)
         value = file_meta.get("TransferSyntaxUID")
         if not isinstance(value, str) or not value:
             raise Reject(

@@ -65,7 +65,8 @@ def adopt(probe: Probe, attributes: Attributes | None, *, verbatim: bool, uid_su
 
     With nothing to change the file is sent as it is, every byte, even one that ends too soon. Implicit
     VR and Big Endian, which web services forbid (PS3.18 8.7.3), become Explicit VR Little Endian, with
-    a message, unless `verbatim`. Changes always mean a new header, in Explicit VR Little Endian and
+    a message, unless `verbatim`; so does a data set without File Meta Information in any case, which
+    nobody could send as it is. Changes always mean a new header, in Explicit VR Little Endian and
     UTF-8, whatever `verbatim` says; pixel data keep their bytes and their compression.
 
     Elements of `attributes.dataset` replace the file's; of a sequence that was set by path, item by
@@ -76,12 +77,12 @@ def adopt(probe: Probe, attributes: Attributes | None, *, verbatim: bool, uid_su
     Raises `Reject` for UIDs that are none, for a file that cannot be given a new header without a loss,
     and for what `read` refuses; `Retry` where the file has changed since it was probed.
     """
-    part10 = read(probe.source.path)
+    part10 = read(probe.source.path, bare=True)
     _check_unchanged(probe, part10)
     changes = _changes(part10, attributes, uid_suffix)
     if changes:
         instance = _changed(probe, part10, changes)
-    elif part10.transfer_syntax in FORBIDDEN and not verbatim:
+    elif not part10.file_meta or (part10.transfer_syntax in FORBIDDEN and not verbatim):
         instance = _in_explicit_vr(probe, part10)
     else:
         instance = _as_it_is(probe, part10)
@@ -168,7 +169,7 @@ def _in_explicit_vr(probe: Probe, part10: Part10) -> Instance:
         transfer_syntax=EXPLICIT_LITTLE,
         part10=assembled(file_meta, elements),
         metadata_obstacle=_obstacle(part10, EXPLICIT_LITTLE, part10.faulty, part10.illegible),
-        messages=_rewritten(part10),
+        messages=_rewritten(part10) if part10.transfer_syntax != EXPLICIT_LITTLE else (),
     )
 
 
@@ -225,10 +226,10 @@ def _check_rewritable(part10: Part10, target: str) -> None:
     elif part10.fragments is not None and is_native(target):
         problem = f"its pixel data are in fragments, which {part10.transfer_syntax} does not have"
     if problem:
-        raise Reject(
-            f"{part10.path} cannot be given a new header: {problem}. It can be stored as it is, without "
-            "attributes and with --verbatim"
-        )
+        remedy = "It can be stored as it is, without attributes and with --verbatim"
+        if not part10.file_meta:
+            remedy = "Make a complete DICOM file of it where it came from"
+        raise Reject(f"{part10.path} cannot be given a new header: {problem}. {remedy}")
 
 
 def _check_legible(part10: Part10, unclear: tuple[int, ...]) -> None:

@@ -12,15 +12,52 @@ from pathlib import Path
 
 from gateway.config import Reading
 from gateway.errors import Reject, Retry
-from gateway.formats import dicom, jpeg, known, pdf, video
+from gateway.formats import (
+    bmp,
+    cda,
+    dicom,
+    gif,
+    heic,
+    jpeg,
+    jpeg2000,
+    jpegls,
+    jpegxl,
+    known,
+    mtl,
+    obj,
+    pdf,
+    png,
+    stl,
+    tiff,
+    video,
+    webp,
+)
 from gateway.formats.format import HEAD, Format
 from gateway.formats.known import Known
 from gateway.model import Probe, Source
 from gateway.stream import FileStamp, open_file, stat
 
-__all__ = ["FORMATS", "HEAD", "Format", "identify", "probe"]
+__all__ = ["FORMATS", "HEAD", "Format", "identify", "is_archive", "probe"]
 
-FORMATS: tuple[Format, ...] = (dicom.FORMAT, jpeg.FORMAT, *video.FORMATS, pdf.FORMAT)
+FORMATS: tuple[Format, ...] = (
+    dicom.FORMAT,
+    jpegls.FORMAT,  # before JPEG, whose first bytes it has
+    jpeg.FORMAT,
+    jpeg2000.FORMAT,
+    jpegxl.FORMAT,
+    png.FORMAT,
+    tiff.FORMAT,
+    gif.FORMAT,
+    bmp.FORMAT,
+    webp.FORMAT,
+    heic.FORMAT,
+    *video.FORMATS,
+    cda.FORMAT,
+    stl.FORMAT,
+    obj.FORMAT,
+    mtl.FORMAT,
+    pdf.FORMAT,
+)
 """The formats that are stored. PDF is last: its signature need not stand at the start of a file."""
 
 
@@ -40,18 +77,26 @@ def identify(source: Source) -> Format:
     # What stands in the preamble of a DICOM file says nothing of it (PS3.10 7.1): DICOM comes first.
     if dicom.FORMAT.sniff(head):
         return dicom.FORMAT
-    video.refuse_container(source, head)  # names what such a video holds, where it can be looked into
     _refuse(source, known.by_content(known.KNOWN, head))
+    cda.refuse_other(source, head)
     for candidate in FORMATS:
         if candidate.sniff(head):
             return candidate
     _refuse(source, known.by_content(known.VAGUE, head))
-    says = _extension_says(source.path)
+    says = _extension_says(source.shown)
     hint = f", though its name says {says}" if says else ""
     raise Reject(
         f"{path} is of no kind that is known here by its content{hint}. "
-        f"Give JPEG, PDF, video or DICOM files, and check that this one is not damaged"
+        f"Give pictures, documents, models, videos or DICOM files, and check that this one is not damaged"
     )
+
+
+def is_archive(source: Source) -> bool:
+    """Whether a file is a ZIP archive of other files, and nothing that is only written as one."""
+    if not modes.S_ISREG(stat(source.path).st_mode):
+        return False
+    head = _head(source)
+    return not dicom.FORMAT.sniff(head) and known.by_content(known.KNOWN, head) is known.ZIP
 
 
 def probe(source: Source, reading: Reading) -> Probe:
@@ -109,9 +154,9 @@ def _assert_type(source: Source, found: Format, wanted: str | None) -> None:
 
 def _misnamed(source: Source, found: Format) -> tuple[str, ...]:
     """A message when the name's extension is that of something else."""
-    if source.path.suffix.lower() in found.extensions:
+    if source.shown.suffix.lower() in found.extensions:
         return ()
-    says = _extension_says(source.path)
+    says = _extension_says(source.shown)
     return (f"{source.name} is {found.title} by its content; its name says {says}",) if says else ()
 
 

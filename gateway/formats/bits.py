@@ -62,19 +62,19 @@ def unescaped(unit: bytes) -> bytes:
     return unit.replace(b"\0\0\x03", b"\0\0")
 
 
-def units_after_start_codes(data: bytes) -> Iterator[bytes]:
-    """The first bytes of each unit of a byte stream; the last one ends with the data."""
+def units_after_start_codes(data: bytes, head: int = HEAD) -> Iterator[bytes]:
+    """The first `head` bytes of each unit of a byte stream; the last one ends with the data."""
     start = data.find(START_CODE) + 3
     while start >= 3:
         following = data.find(START_CODE, start)
         end = following if following >= 0 else len(data)
         if end > start:
-            yield data[start : min(end, start + HEAD)]
+            yield data[start : min(end, start + head)]
         start = following + 3
 
 
-def units_with_lengths(data: bytes, size: int) -> Iterator[bytes]:
-    """The first bytes of each NAL unit of an MP4 sample, where a length of `size` bytes precedes each.
+def units_with_lengths(data: bytes, size: int, head: int = HEAD) -> Iterator[bytes]:
+    """The first `head` bytes of each NAL unit of an MP4 sample; a length of `size` bytes precedes each.
 
     Raises `Malformed` when the lengths do not add up to the sample.
     """
@@ -85,4 +85,4 @@ def units_with_lengths(data: bytes, size: int) -> Iterator[bytes]:
         if position > end:
             raise Malformed("a picture is not as long as it says")
         if position > start:
-            yield data[start : min(position, start + HEAD)]
+            yield data[start : min(position, start + head)]

@@ -1,10 +1,15 @@
-"""DICOM files (PS3.10): identified by their header, stored as they are."""
+"""DICOM files (PS3.10): identified by their header, stored as they are.
+
+Also what is left of one without its preamble, or without its File Meta Information: a data set.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +34,16 @@ from gateway.stream import FileSlice, FileStamp, Stream, open_file
 _PREAMBLE = 128
 """Bytes before the prefix, which may hold anything (PS3.10 7.1)."""
 
+_PREFIX = b"DICM"
+
+_REPRESENTATION = rb"(?:AE|AS|CS|DA|DS|DT|IS|LO|LT|OB|OW|PN|SH|SQ|ST|TM|UI|UL|UN|US|UT)"
+_BARE = re.compile(
+    rb"(?:DICM)?\x02\0.\0(?:" + _REPRESENTATION + rb"|..\0\0)"
+    rb"|\x08\0.\0(?:" + _REPRESENTATION + rb"|..\0\0)|\0\x08\0." + _REPRESENTATION,
+    re.DOTALL,
+)
+"""How a file begins that has no preamble: with an element of group 2, or of group 8 in any byte order."""
+
 _TRANSFER_SYNTAX = 0x00020010
 _MEDIA_STORAGE_CLASS = 0x00020002
 _MEDIA_STORAGE_INSTANCE = 0x00020003
@@ -46,7 +61,13 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 """Media Storage Directory Storage: an index of files, not an object."""
 
 _IMPLICIT = "1.2.840.10008.1.2"
+_EXPLICIT = "1.2.840.10008.1.2.1"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_NAMES = {
+    _IMPLICIT: "Implicit VR Little Endian",
+    _EXPLICIT: "Explicit VR Little Endian",
+    _BIG_ENDIAN: "Explicit VR Big Endian",
+}
 _DEFLATED = frozenset(("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"))
 """Transfer syntaxes whose data set is deflated: plain, JPIP and JPIP with HTJ2K."""
 
@@ -64,21 +85,24 @@ _INFLATED = 64 * 1024 * 1024
 
 
 def sniff(head: bytes) -> bool:
-    """Whether the prefix of a DICOM file stands behind its preamble."""
-    return head[_PREAMBLE : _PREAMBLE + 4] == b"DICM"
+    """Whether the prefix of a DICOM file stands behind its preamble, or elements begin at once."""
+    return head[_PREAMBLE : _PREAMBLE + 4] == _PREFIX or _is_bare(head)
 
 
 def probe(source: Source, reading: Reading) -> Probe:
     """What identifies a DICOM file.
 
+    One without a preamble gets one. One without File Meta Information, or with a data set alone, has
+    the transfer syntax that its elements show. `reading.zero_preamble` clears what stands in a preamble.
     Raises `Reject` for a file that is not whole, is no object, or lacks what identifies one.
     """
     path = source.path
     with open_file(path) as file:
         stamp = FileStamp.of(os.fstat(file.fileno()))
+        opening = _opening(file, FileSlice(path, 0, stamp.size, stamp), reading)
         try:
-            meta = _file_meta(file, stamp.size)
-            syntax = _transfer_syntax(meta, path)
+            meta = _file_meta(file, opening.start, stamp.size)
+            syntax = _transfer_syntax(meta, path) if meta else _apparent_syntax(file)
             encoding, mislabelled = _encoding(file, syntax)
             data = InflatedBytes(file, _INFLATED) if syntax in _DEFLATED else PlainBytes(file, stamp.size)
             found, whole, broken = _identifiers(data, encoding)
@@ -100,7 +124,7 @@ def probe(source: Source, reading: Reading) -> Probe:
         kind=FORMAT.kind,
         media_type=FORMAT.media_type,
         transfer_syntax=syntax,
-        content=Stream.of(FileSlice(path, 0, stamp.size, stamp)),
+        content=opening.content,
         dicom=DicomFacts(
             sop_class_uid=found[_SOP_CLASS],
             sop_instance_uid=found[_SOP_INSTANCE],
@@ -109,7 +133,16 @@ def probe(source: Source, reading: Reading) -> Probe:
             transfer_syntax_uid=syntax,
         ),
         whole=whole,
-        messages=tuple(what for what in (mislabelled, broken, _contradiction(meta, found)) if what),
+        messages=tuple(
+            what
+            for what in (
+                opening.message if meta else _made(syntax),
+                mislabelled,
+                broken,
+                _contradiction(meta, found),
+            )
+            if what
+        ),
     )
 
 
@@ -125,12 +158,73 @@ FORMAT = Format(
 )
 
 
-def _file_meta(file: BinaryIO, size: int) -> dict[int, str]:
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """How a file begins: where its elements do, and the file with the beginning that it should have."""
+
+    start: int
+    content: Stream
+    message: str | None = None
+
+
+def _opening(file: BinaryIO, whole: FileSlice, reading: Reading) -> _Opening:
+    """The beginning of a file that has a preamble, only the prefix, or neither."""
+    head = file.read(_PREAMBLE + len(_PREFIX))
+    if head[_PREAMBLE:] == _PREFIX:
+        if reading.zero_preamble and any(head[:_PREAMBLE]):
+            cleared = Stream.of(bytes(_PREAMBLE), whole.cut(_PREAMBLE, whole.length - _PREAMBLE))
+            return _Opening(len(head), cleared, "had something in its preamble, which was cleared")
+        return _Opening(len(head), Stream.of(whole))
+    start = len(_PREFIX) if head.startswith(_PREFIX) else 0
+    return _Opening(
+        start,
+        Stream.of(bytes(_PREAMBLE), b"" if start else _PREFIX, whole),
+        "had no preamble, and was given an empty one",
+    )
+
+
+def _is_bare(head: bytes) -> bool:
+    """Whether these are elements of a DICOM file without its preamble: two in order, where two are seen."""
+    if not _BARE.match(head):
+        return False
+    data = PlainBytes(io.BytesIO(head.removeprefix(_PREFIX)), len(head))
+    explicit = is_representation(head.removeprefix(_PREFIX)[4:6])
+    encoding = Encoding(explicit=explicit, little=head[0] != 0)
+    try:
+        first = next_element(data, encoding)
+        if first is None or first.length > _LONGEST:
+            return False
+        skip_value(data, first, encoding)
+        second = next_element(data, encoding)
+    except Broken:
+        return True  # what there is of it could be; that it is cut off is said later
+    return second is None or (first.tag < second.tag and second.tag >> 16 <= 0x0010)
+
+
+def _apparent_syntax(file: BinaryIO) -> str:
+    """The transfer syntax of a data set without File Meta Information, by its first element.
+
+    Implicit VR Little Endian is what DICOM has where nothing is said (PS3.5 10.1).
+    """
+    start = file.tell()
+    first = file.read(6)
+    file.seek(start)
+    if first[:1] == b"\0":
+        return _BIG_ENDIAN
+    return _EXPLICIT if is_representation(first[4:]) else _IMPLICIT
+
+
+def _made(syntax: str) -> str:
+    """What is told of a file without File Meta Information."""
+    return f"had no File Meta Information, which was made for it; its data set is in {_NAMES[syntax]}"
+
+
+def _file_meta(file: BinaryIO, start: int, size: int) -> dict[int, str]:
     """The texts of the File Meta Information by tag; the file stands at its data set afterwards.
 
     The length that group 2 says of itself is often wrong, so its end is where another group begins.
     """
-    file.seek(_PREAMBLE + 4)
+    file.seek(start)
     data = PlainBytes(file, size)
     meta: dict[int, str] = {}
     while True:
@@ -147,10 +241,6 @@ def _file_meta(file: BinaryIO, size: int) -> dict[int, str]:
 
 def _transfer_syntax(meta: Mapping[int, str], path: Path) -> str:
     """The transfer syntax that the File Meta Information names. Raises `Reject` when it names none."""
-    if not meta:
-        raise Reject(
-            f"{path} is a DICOM file without File Meta Information. Export it again from where it came"
-        )
     syntax = meta.get(_TRANSFER_SYNTAX, "")
     _check_uid(syntax, _TRANSFER_SYNTAX, "TransferSyntaxUID", path)
     return syntax

@@ -9,6 +9,7 @@ from fractions import Fraction
 from gateway.formats import sei
 from gateway.formats.bits import BitReader, Malformed, unescaped
 from gateway.formats.video_coding import Coding, Colour, FrameCounter
+from gateway.formats.video_turn import UPRIGHT, Matrix
 
 _SLICES = (1, 2, 5)  # other picture, data partition A, instantaneous decoding refresh
 _REFRESH = 5
@@ -101,6 +102,11 @@ def obstacle(unit: bytes) -> str | None:
     if kind(unit) in _FURTHER_VIEWS:
         return sei.FURTHER_VIEWS
     return sei.obstacle(unit[1:]) if kind(unit) == _SUPPLEMENT else None
+
+
+def turn(unit: bytes) -> Matrix | None:
+    """How a NAL unit says that pictures are to be turned; None where not by quarters."""
+    return sei.turn(unit[1:]) if kind(unit) == _SUPPLEMENT else UPRIGHT
 
 
 def parse(unit: bytes) -> Sequence:

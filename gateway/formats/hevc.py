@@ -10,6 +10,7 @@ from gateway.formats import sei
 from gateway.formats.bits import BitReader, Malformed, unescaped
 from gateway.formats.h264 import CHROMA, aspect_and_overscan, colour_description
 from gateway.formats.video_coding import Coding, Colour, FrameCounter
+from gateway.formats.video_turn import UPRIGHT, Matrix
 
 _PICTURES = 32  # NAL unit types below are slices
 _SEQUENCE, _SUPPLEMENT = 33, 39
@@ -86,6 +87,11 @@ def sequences(units: Iterable[bytes]) -> Iterator[Sequence]:
 def obstacle(unit: bytes) -> str | None:
     """What in a NAL unit keeps pictures from being shown one by one as they are coded."""
     return sei.obstacle(unit[2:]) if kind(unit) == _SUPPLEMENT else None
+
+
+def turn(unit: bytes) -> Matrix | None:
+    """How a NAL unit says that pictures are to be turned; None where not by quarters."""
+    return sei.turn(unit[2:]) if kind(unit) == _SUPPLEMENT else UPRIGHT
 
 
 def parse(unit: bytes) -> Sequence:

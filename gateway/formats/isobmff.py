@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from gateway.formats.bits import Incomplete, Malformed
 from gateway.formats.video_coding import Colour
+from gateway.formats.video_turn import UPRIGHT, Matrix, after, by_matrix
 
 _EPOCH = datetime(1904, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # clocks that were never set begin in 1904 or 1970
@@ -28,19 +29,21 @@ class Track:
     """A track as the index describes it.
 
     `handler` is `vide`, `soun` or another kind; `entries` are the codings of its samples and `boxes` what
-    the first of them consists of, in four letters. `turned` says that players turn, mirror or stretch the
-    picture. `aspect` is width and height of a pixel, where the index gives one. `samples` are those of
-    the index; those in fragments are counted by `Movie.fragmented`.
+    the first of them consists of, in four letters. `turn` is how players turn or mirror the picture, None
+    where they do something else to it. `size` is that of the coded picture; `aspect` is width and height of
+    a pixel, where the index gives one.
+    `samples` are those of the index; those in fragments are counted by `Movie.fragmented`.
     """
 
     number: int
     handler: str
     entries: tuple[str, ...]
     boxes: frozenset[str]
-    turned: bool
+    turn: Matrix | None
     aspect: tuple[int, int] | None
     colour: Colour | None
     samples: int
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,18 +158,18 @@ def _movie(reader: _Reader, box: _Box, fragmented: Counter[int]) -> Movie:
     if len(header) < 100:
         raise Malformed("its index has no header (the mvhd box)")
     long = header[0] == 1
-    turned = _turned(header[48:84] if long else header[36:72])
+    turn = _turn(header[48:84] if long else header[36:72])
     inner = [found for found in reader.boxes(box.start, box.end) if found.kind == "trak"]
     if len(inner) > _TRACKS:
         raise Malformed("it has more tracks than a recording has")
     return Movie(
         created=_moment(int.from_bytes(header[4:12] if long else header[4:8], "big")),
-        tracks=tuple(_track(reader, track, turned=turned) for track in inner),
+        tracks=tuple(_track(reader, track, turn) for track in inner),
         fragmented=fragmented,
     )
 
 
-def _track(reader: _Reader, box: _Box, *, turned: bool) -> Track:
+def _track(reader: _Reader, box: _Box, turn: Matrix | None) -> Track:
     """One track of the index (8.3)."""
     header = reader.content(reader.child(box, "tkhd"))
     if len(header) < 84:
@@ -185,12 +188,13 @@ def _track(reader: _Reader, box: _Box, *, turned: bool) -> Track:
         handler=handler,
         entries=tuple(entry.kind for entry in entries),
         boxes=frozenset(inside),
-        turned=turned or _turned(header[52:88] if long else header[40:76]),
+        turn=after(_turn(header[52:88] if long else header[40:76]), turn),
         aspect=(int.from_bytes(pixel[:4], "big"), int.from_bytes(pixel[4:8], "big"))
         if len(pixel) >= 8
         else None,
         colour=_colour(inside.get("colr", b"")),
         samples=_samples(reader, table),
+        size=_size(reader.content(entries[0])) if entries and handler == "vide" else None,
     )
 
 
@@ -198,6 +202,11 @@ def _entries(reader: _Reader, table: _Box) -> list[_Box]:
     """The descriptions of a track's samples (8.5.2)."""
     box = reader.child(table, "stsd")
     return list(reader.boxes(box.start + 8, box.end)) if box else []
+
+
+def _size(entry: bytes) -> tuple[int, int]:
+    """Width and height in the description of coded pictures (12.1.3)."""
+    return int.from_bytes(entry[24:26], "big"), int.from_bytes(entry[26:28], "big")
 
 
 def _inside(reader: _Reader, entry: _Box) -> dict[str, bytes]:
@@ -234,10 +243,10 @@ def _count_fragment(reader: _Reader, box: _Box, fragmented: Counter[int]) -> Non
                 fragmented[number] += int.from_bytes(reader.content(run)[4:8], "big")
 
 
-def _turned(matrix: bytes) -> bool:
-    """Whether a transformation matrix (6.2.2) does more than to shift or to scale evenly."""
+def _turn(matrix: bytes) -> Matrix | None:
+    """What a transformation matrix (6.2.2) does to the picture besides shifting and scaling evenly."""
     a, b, _, c, d = (int.from_bytes(matrix[at : at + 4], "big", signed=True) for at in range(0, 20, 4))
-    return b != 0 or c != 0 or a != d or a < 0
+    return by_matrix(a, b, c, d) if any((a, b, c, d)) else UPRIGHT  # where it was left empty
 
 
 def _moment(seconds: int) -> datetime | None:

@@ -12,6 +12,7 @@ from gateway.errors import Reject
 from gateway.formats.jpeg_segments import (
     APP0,
     APP1,
+    APP2,
     APP14,
     APPLICATION,
     COM,
@@ -26,23 +27,29 @@ from gateway.formats.jpeg_segments import (
 )
 
 BASELINE, EXTENDED, PROGRESSIVE, LOSSLESS = 0xC0, 0xC1, 0xC2, 0xC3
-"""Codes of the frame headers whose processes are told apart by name."""
+ARITHMETIC, ARITHMETIC_PROGRESSIVE = 0xC9, 0xCA
+"""Codes of the frame headers of the processes that are read here."""
 
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC} | {0xF7}
 """Codes of all frame headers; C8 is reserved, CC conditions arithmetic coding, F7 is that of JPEG-LS."""
 
-_HIERARCHICAL = "is a hierarchical JPEG, which DICOM does not carry; this version cannot recode it"
-_ARITHMETIC = "is an arithmetically coded JPEG, which DICOM does not carry; this version cannot recode it"
+_HIERARCHICAL = "is a hierarchical JPEG, which DICOM does not carry and nothing here decodes"
 
 _REFUSED = {
-    PROGRESSIVE: "is a progressive JPEG, which DICOM does not carry; this version cannot recode it",
     **dict.fromkeys((DHP, 0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), _HIERARCHICAL),
-    **dict.fromkeys((0xC9, 0xCA, 0xCB), _ARITHMETIC),
+    0xCB: "is a lossless arithmetically coded JPEG, which DICOM does not carry and nothing here decodes",
     0xF7: "is a JPEG-LS picture, which this version cannot convert",
 }
 """Why pictures with these markers are not stored."""
 
-_PRECISIONS = {BASELINE: (8,), EXTENDED: (8, 12), LOSSLESS: tuple(range(2, 17))}
+_PRECISIONS = {
+    BASELINE: (8,),
+    EXTENDED: (8, 12),
+    PROGRESSIVE: (8, 12),
+    LOSSLESS: tuple(range(2, 17)),
+    ARITHMETIC: (8, 12),
+    ARITHMETIC_PROGRESSIVE: (8, 12),
+}
 """Bits of a sample that each process has (T.81 table B.2)."""
 
 _MAX_KEPT = 1024 * 1024
@@ -71,10 +78,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A scan header (T.81 B.2.3): of lossless ones the predictor and the point transform."""
+    """A scan header (T.81 B.2.3).
+
+    `first` is the predictor of a lossless scan, of others the first coefficient that it holds;
+    `refined` how many low bits of them earlier scans have left out, 0 for the first one.
+    """
 
     components: tuple[int, ...]
-    predictor: int
+    first: int
+    refined: int
     point_transform: int
 
 
@@ -83,7 +95,8 @@ class Picture:
     """What the markers of a picture say.
 
     `segments` are all of them, the last one the end of the picture; those of applications have only
-    their first bytes. `adobe` is the colour transform that an Adobe segment names.
+    their first bytes. `adobe` is the colour transform that an Adobe segment names. `height` is the
+    segment behind the first scan that says the height, where one does.
     """
 
     frame: Frame
@@ -92,6 +105,7 @@ class Picture:
     exif: bytes | None
     jfif: bool
     adobe: int | None
+    height: Segment | None = None
 
     @property
     def length(self) -> int:
@@ -102,7 +116,7 @@ class Picture:
 def read(file: BinaryIO, path: Path) -> Picture:
     """The structure of the first picture in a file.
 
-    Raises `Reject` for one that is not whole, is damaged, or is coded in a way that is not stored.
+    Raises `Reject` for one that is not whole, is damaged, or is coded in a way that nothing here reads.
     """
     exif: bytes | None = None
     kept: list[Segment] = []
@@ -124,6 +138,7 @@ def read(file: BinaryIO, path: Path) -> Picture:
         exif=exif,
         jfif=any(map(is_jfif, header)),
         adobe=next((segment.data[11] for segment in reversed(header) if is_adobe(segment)), None),
+        height=next((segment for segment in kept if segment.marker == DNL), None),
     )
 
 
@@ -140,6 +155,26 @@ def is_jfif(segment: Segment) -> bool:
 def is_adobe(segment: Segment) -> bool:
     """Whether this is Adobe's segment, whose twelfth byte names the colour transform (ITU-T T.872)."""
     return segment.marker == APP14 and segment.data.startswith(b"Adobe") and len(segment.data) >= 12
+
+
+def is_profile(segment: Segment) -> bool:
+    """Whether this is a piece of an ICC profile (ICC.1, annex B.4)."""
+    return segment.marker == APP2 and segment.data.startswith(b"ICC_PROFILE\0")
+
+
+def is_ycc(picture: Picture, *, without_jfif: bool = False) -> bool:
+    """Whether three components are luminance and colour differences rather than red, green and blue.
+
+    Decoders let JFIF decide, then an Adobe segment, then the numbers of the components; without any
+    sign a lossy picture is taken for YCbCr and a lossless one for RGB. `without_jfif` tells what they
+    would take the picture for if the JFIF segment were left out.
+    """
+    if picture.jfif and not without_jfif:
+        return True
+    if picture.adobe is not None:
+        return picture.adobe != 0
+    numbers = bytes(component.number for component in picture.frame.components)
+    return picture.frame.process != LOSSLESS and numbers != b"RGB"
 
 
 def refusal(path: Path, reason: str) -> Reject:
@@ -170,10 +205,11 @@ def _frame(kept: Sequence[Segment], path: Path) -> Frame:
     )
     if fault := _fault(frame):
         raise damaged(path, fault)
-    if frame.rows == 0 or any(segment.marker == DNL for segment in kept):
-        raise refusal(
-            path, "says its height only behind the picture (DNL), which this version cannot convert"
-        )
+    behind = [segment.data for segment in kept if segment.marker == DNL]
+    if behind:
+        frame = replace(frame, rows=int.from_bytes(behind[0], "big") if len(behind[0]) == 2 else 0)
+    if len(behind) > 1 or not frame.rows:
+        raise damaged(path, "it does not say its height, or more than once")
     return frame
 
 
@@ -204,10 +240,17 @@ def _scans(kept: Sequence[Segment], frame: Frame, path: Path) -> tuple[Scan, ...
             tables |= _huffman_tables(segment.data, path)
         elif segment.marker == SOS:
             scans.append(_scan(segment.data, frame, tables, path))
-    coded = sorted(number for scan in scans for number in scan.components)
-    if coded != sorted(component.number for component in frame.components):
+    numbers = sorted(component.number for component in frame.components)
+    if _begun(scans, frame) != numbers:
         raise damaged(path, "its scans do not hold each of its components once")
     return tuple(scans)
+
+
+def _begun(scans: Sequence[Scan], frame: Frame) -> list[int]:
+    """The components of all scans; of those of progressive pictures, the ones that begin a component."""
+    progressive = frame.process in (PROGRESSIVE, ARITHMETIC_PROGRESSIVE)
+    begins = [scan for scan in scans if not (progressive and (scan.first or scan.refined))]
+    return sorted(number for scan in begins for number in scan.components)
 
 
 def _scan(data: bytes, frame: Frame, tables: set[tuple[str, int]], path: Path) -> Scan:
@@ -215,17 +258,29 @@ def _scan(data: bytes, frame: Frame, tables: set[tuple[str, int]], path: Path) -
     if len(data) < 6 or len(data) != 4 + 2 * data[0]:
         raise damaged(path, "a scan header has a wrong length")
     known = {component.number: component for component in frame.components}
-    numbers = tuple(data[1:-3:2])
-    for number, selectors in zip(numbers, data[2:-3:2], strict=True):
+    scan = Scan(tuple(data[1:-3:2]), first=data[-3], refined=data[-1] >> 4, point_transform=data[-1] & 15)
+    for number, selectors in zip(scan.components, data[2:-3:2], strict=True):
         if number not in known:
             raise damaged(path, "a scan names a component that the frame header does not have")
-        needed = {("DC", selectors >> 4)}
+        needed = _huffman_needed(frame.process, scan, selectors)
         if frame.process != LOSSLESS:
-            needed |= {("AC", selectors & 15), ("quantization", known[number].table)}
+            needed.add(("quantization", known[number].table))
         if missing := needed - tables:
             kind, which = min(missing)
             raise damaged(path, f"its {kind} table {which} is missing")
-    return Scan(numbers, predictor=data[-3], point_transform=data[-1] & 15)
+    return scan
+
+
+def _huffman_needed(process: int, scan: Scan, selectors: int) -> set[tuple[str, int]]:
+    """The Huffman tables without which a component of a scan cannot be read (T.81 B.2.3, G.1)."""
+    low, high = ("DC", selectors >> 4), ("AC", selectors & 15)
+    if process in (ARITHMETIC, ARITHMETIC_PROGRESSIVE):
+        return set()
+    if process == LOSSLESS:
+        return {low}
+    if process == PROGRESSIVE:
+        return {high} if scan.first else {low} if not scan.refined else set()
+    return {low, high}
 
 
 def _quantization_tables(data: bytes, path: Path) -> set[tuple[str, int]]:

@@ -31,6 +31,16 @@ _MISPLACED = frozenset((*range(0xC0), *range(0xD0, SOI + 1)))
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """The next marker in entropy-coded data: neither a stuffed FF, nor a restart marker, nor fill."""
 
+BIT_STUFFED = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
+"""The same in data of JPEG-LS, where a zero bit follows each FF instead of a byte (ITU-T T.87 A.1)."""
+
+
+JPEG_LS = 0xF7
+"""Code of the frame header of JPEG-LS (ITU-T T.87 C.1.1)."""
+
+FRAMES = frozenset(range(0xC0, 0xD0)) - {DHT, 0xC8, 0xCC} | {JPEG_LS}
+"""Codes of all frame headers; C8 is reserved, CC conditions arithmetic coding, F7 is that of JPEG-LS."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -45,9 +55,10 @@ class Segment:
     data: bytes
 
 
-def segments(file: BinaryIO, path: Path) -> Iterator[Segment]:
+def segments(file: BinaryIO, path: Path, scan_end: re.Pattern[bytes] = _SCAN_END) -> Iterator[Segment]:
     """All segments of the first picture in a file after its SOI, up to and including its EOI.
 
+    `scan_end` matches the marker behind entropy-coded data.
     Raises `Reject` for a picture that ends too soon or whose markers do not follow each other.
     """
     file.seek(2)
@@ -61,8 +72,24 @@ def segments(file: BinaryIO, path: Path) -> Iterator[Segment]:
         if marker == EOI:
             return
         if marker == SOS:
-            _skip_scan(file, path)
+            _skip_scan(file, path, scan_end)
     raise damaged(path, f"it has more than {_MAX_SEGMENTS:,} segments")
+
+
+def first_frame(head: bytes) -> int | None:
+    """The code of the frame header in the first bytes of a file; None where they end before it."""
+    at = 2
+    while at + 4 <= len(head) and head[at] == 0xFF:
+        marker = head[at + 1]
+        if marker in FRAMES:
+            return marker
+        if marker == 0xFF:  # fill
+            at += 1
+        elif marker in _MISPLACED or marker in {EOI, SOS}:
+            return None
+        else:
+            at += 2 + int.from_bytes(head[at + 2 : at + 4], "big")
+    return None
 
 
 def damaged(path: Path, what: str) -> Reject:
@@ -99,12 +126,12 @@ def _parameters(file: BinaryIO, path: Path) -> bytes:
     return _exactly(file, length - 2, path)
 
 
-def _skip_scan(file: BinaryIO, path: Path) -> None:
+def _skip_scan(file: BinaryIO, path: Path, scan_end: re.Pattern[bytes]) -> None:
     """Moves from the first byte of entropy-coded data to the marker after them."""
     carried = b""
     while chunk := file.read(CHUNK):
         data = carried + chunk
-        if found := _SCAN_END.search(data):
+        if found := scan_end.search(data):
             file.seek(found.start() - len(data), 1)
             return
         carried = b"\xff" if data.endswith(b"\xff") else b""

@@ -11,12 +11,13 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-_PICTURE = "Save it as a baseline JPEG and give that file"
+_PICTURE = "Save it as PNG or JPEG and give that file"
+_DEVELOP = "Develop it and save it as TIFF or JPEG, and give that file"
 _VIDEO = "Convert it to MP4 with H.264 High profile or HEVC video and give that file"
 _DOCUMENT = "Save it as PDF and give that file"
 _ARCHIVE = "Unpack it and give the files inside"
-_MODEL = "Give a picture or a PDF of the model instead"
-_OTHER = "Give JPEG, PDF, video or DICOM files"
+_MODEL = "Save it as STL or OBJ and give that file"
+_OTHER = "Give pictures, documents, models, videos or DICOM files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +76,6 @@ def _text(expression: bytes) -> Callable[[bytes], bool]:
     return _pattern(rb"(?:\xef\xbb\xbf)?\s{0,1024}(?:" + expression + rb")")
 
 
-def _bmp(head: bytes) -> bool:
-    """Whether this is a bitmap: two letters alone would be too weak a sign."""
-    return (
-        head[:2] == b"BM"
-        and head[6:10] == bytes(4)
-        and head[14:18] in (b"\x0c\0\0\0", b"\x28\0\0\0", b"\x6c\0\0\0", b"\x7c\0\0\0")
-    )
-
-
 def _zip(entry: bytes) -> Callable[[bytes], bool]:
     """A test for a ZIP archive that has an entry of this name among its first ones."""
     return lambda head: head.startswith(b"PK\x03\x04") and entry in head
@@ -98,41 +90,20 @@ def _is_text(head: bytes) -> bool:
     return re.search(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]", head) is None
 
 
-_ELEMENT = rb"(?:AE|AS|CS|DA|DS|DT|IS|LO|LT|OB|OW|PN|SH|SQ|ST|TM|UI|UL|UN|US|UT)"
+ZIP = Known("a ZIP archive", "ZIP", _ARCHIVE, (".zip",), _starts(b"PK\x03\x04", b"PK\x05\x06"))
+"""An archive of files; where files are collected, its members are taken in its place."""
 
 KNOWN: tuple[Known, ...] = (
-    Known("a PNG picture", "PNG", _PICTURE, (".png",), _starts(b"\x89PNG\r\n\x1a\n")),
-    Known("a GIF picture", "GIF", _PICTURE, (".gif",), _starts(b"GIF87a", b"GIF89a")),
-    Known("a BMP picture", "BMP", _PICTURE, (".bmp", ".dib"), _bmp),
-    Known("a WebP picture", "WebP", _PICTURE, (".webp",), _riff(b"WEBP")),
     Known("a JPEG XR picture", "JPEG XR", _PICTURE, (".jxr", ".wdp"), _starts(b"II\xbc\x01")),
-    Known(
-        "a TIFF picture",
-        "TIFF",
-        _PICTURE,
-        (".tif", ".tiff", ".dng", ".cr2", ".nef", ".arw"),
-        _starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"IIRO", b"IIU\0"),
-    ),
-    Known("a JPEG-LS picture", "JPEG-LS", _PICTURE, (".jls",), _starts(b"\xff\xd8\xff\xf7")),
-    Known(
-        "a JPEG 2000 picture",
-        "JPEG 2000",
-        _PICTURE,
-        (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".jph", ".jhc"),
-        _starts(b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
-    ),
-    Known(
-        "a JPEG XL picture", "JPEG XL", _PICTURE, (".jxl",), _starts(b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
-    ),
-    Known(
-        "a HEIC or HEIF picture",
-        "HEIC",
-        _PICTURE,
-        (".heic", ".heif", ".hif"),
-        _brand(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1"),
-    ),
     Known("an AVIF picture", "AVIF", _PICTURE, (".avif",), _brand(b"avif", b"avis")),
-    Known("a camera's raw picture", "CR3", _PICTURE, (".cr3",), _brand(b"crx ")),
+    Known("a camera's raw picture", "CR3", _DEVELOP, (".cr3",), _brand(b"crx ")),
+    Known(
+        "a camera's raw picture",
+        "raw",
+        _DEVELOP,
+        (".dng", ".cr2", ".nef", ".arw", ".orf", ".rw2"),
+        _pattern(rb"IIRO|IIU\0|(?:II\*\0|MM\0\*).{4}CR"),
+    ),
     Known("a Photoshop picture", "Photoshop", _PICTURE, (".psd", ".psb"), _starts(b"8BPS")),
     Known("an OpenEXR picture", "OpenEXR", _PICTURE, (".exr",), _starts(b"\x76\x2f\x31\x01")),
     Known("a Netpbm picture", "Netpbm", _PICTURE, (".pbm", ".pgm", ".ppm"), _pattern(rb"P[1-6]\s+(?:#|\d)")),
@@ -145,33 +116,14 @@ KNOWN: tuple[Known, ...] = (
         _text(rb"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?(?:<!DOCTYPE svg.*?>\s*)?<svg\b"),
     ),
     Known(
-        "a QuickTime movie",
-        "QuickTime",
-        _VIDEO,
-        (".mov", ".qt"),
-        _pattern(rb".{4}(?:ftypqt  |moov|mdat|wide|pnot)"),
-    ),
-    Known(
-        "a Matroska or WebM video", "Matroska", _VIDEO, (".mkv", ".webm", ".mka"), _starts(b"\x1aE\xdf\xa3")
-    ),
-    Known("an AVI video", "AVI", _VIDEO, (".avi",), _riff(b"AVI ")),
-    Known(
         "a Windows Media video",
         "Windows Media",
         _VIDEO,
         (".wmv", ".asf", ".wma"),
         _starts(b"0&\xb2u\x8ef\xcf\x11"),
     ),
-    Known("a Flash video", "Flash video", _VIDEO, (".flv",), _starts(b"FLV\x01")),
     Known("an Ogg file", "Ogg", _VIDEO, (".ogg", ".ogv", ".oga", ".opus"), _starts(b"OggS\0")),
     Known("an IVF video", "IVF", _VIDEO, (".ivf",), _starts(b"DKIF\0\0")),
-    Known(
-        "a bare H.264 or HEVC stream without a container",
-        "bare H.264",
-        "Put it into MP4 without recoding it and give that file",
-        (".h264", ".264", ".h265", ".265", ".hevc"),
-        _pattern(rb"\0{2,3}\x01(?:[\x67\x27\x47\x09]|[\x40\x42\x46]\x01)"),
-    ),
     Known("a sound file", "sound", _OTHER, (".m4a", ".m4b"), _brand(b"M4A ", b"M4B ", b"M4P ")),
     Known("a sound file", "sound", _OTHER, (".wav",), _riff(b"WAVE")),
     Known(
@@ -215,30 +167,14 @@ KNOWN: tuple[Known, ...] = (
         (".html", ".htm", ".xhtml"),
         _text(rb"(?i:<!doctype html|<html\b|<\?xml[^>]*>\s*<!doctype html|<head\b)"),
     ),
-    Known(
-        "a clinical document (CDA)",
-        "CDA",
-        _DOCUMENT,
-        (),
-        _text(rb"<\?xml.*?<(?:\w+:)?ClinicalDocument\b|<(?:\w+:)?ClinicalDocument\b"),
-    ),
     Known("DICOM data in XML", "DICOM XML", _OTHER, (), _text(rb"(?:<\?xml[^>]*>\s*)?<NativeDicomModel\b")),
-    Known("an XML document", "XML", _DOCUMENT, (".xml",), _text(rb"<\?xml\b")),
     Known("a message in HL7 version 2", "HL7", _DOCUMENT, (".hl7",), _text(rb"MSH\|")),
     Known("a STEP or IGES model", "STEP", _MODEL, (".step", ".stp"), _text(rb"ISO-10303-21;")),
-    Known("an STL model", "STL", _MODEL, (".stl",), _text(rb"solid\b[^\n]*\n\s*(?:facet|endsolid)\b")),
     Known("a PLY model", "PLY", _MODEL, (".ply",), _pattern(rb"ply\r?\n")),
     Known("a glTF model", "glTF", _MODEL, (".glb", ".gltf"), _starts(b"glTF")),
-    Known(
-        "an OBJ model",
-        "OBJ",
-        _MODEL,
-        (".obj",),
-        _text(rb"(?:(?:#|mtllib |o |g )[^\n]*\n\s*)*v +-?[\d.]+ +-?[\d.]+ +-?[\d.]+"),
-    ),
     Known("a NIfTI volume", "NIfTI", _OTHER, (".nii",), _at(344, b"n+1\0")),
     Known("an NRRD volume", "NRRD", _OTHER, (".nrrd",), _starts(b"NRRD000")),
-    Known("a ZIP archive", "ZIP", _ARCHIVE, (".zip",), _starts(b"PK\x03\x04", b"PK\x05\x06")),
+    ZIP,
     Known("a gzip archive", "gzip", _ARCHIVE, (".gz", ".tgz"), _starts(b"\x1f\x8b")),
     Known("a bzip2 archive", "bzip2", _ARCHIVE, (".bz2",), _pattern(rb"BZh[1-9]1AY&SY")),
     Known("an XZ archive", "XZ", _ARCHIVE, (".xz",), _starts(b"\xfd7zXZ\0")),
@@ -246,33 +182,23 @@ KNOWN: tuple[Known, ...] = (
     Known("a 7-Zip archive", "7-Zip", _ARCHIVE, (".7z",), _starts(b"7z\xbc\xaf\x27\x1c")),
     Known("a RAR archive", "RAR", _ARCHIVE, (".rar",), _starts(b"Rar!\x1a\x07")),
     Known("a tar archive", "tar", _ARCHIVE, (".tar",), _at(257, b"ustar")),
-    Known(
-        "DICOM data without the preamble and File Meta Information of a DICOM file",
-        "bare DICOM",
-        "Make a DICOM file of it first, for example with DCMTK's dcmconv, and give that file",
-        (),
-        _pattern(
-            rb"[\x02\x08]\0.\0(?:" + _ELEMENT + rb"|..\0\0)"
-            rb"|\0[\x02\x08]\0." + _ELEMENT + rb"|DICM\x02\0",
-        ),
-    ),
 )
 """The kinds in the order in which they are looked for: the special before the general."""
 
 VAGUE: tuple[Known, ...] = (
     Known(
+        "a HEIF picture that is not coded in HEVC, or a sequence of several",
+        "this kind",
+        _PICTURE,
+        (),
+        _brand(b"mif1", b"mif2", b"msf1", b"hevc", b"hevx"),
+    ),
+    Known(
         "a media file of the MP4 family of a kind that is not MP4",
         "this kind",
         _VIDEO,
-        (".3gp", ".3g2", ".mj2"),
+        (".mj2",),
         lambda head: head[4:8] == b"ftyp",
-    ),
-    Known(
-        "a bare MPEG video stream without a container",
-        "bare MPEG video",
-        _VIDEO,
-        (".m2v", ".m1v"),
-        _starts(b"\0\0\1\xb3"),
     ),
     Known("text", "text", _DOCUMENT, (".txt", ".csv", ".json", ".md", ".yaml", ".log"), _is_text),
 )

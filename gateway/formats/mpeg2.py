@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from gateway.formats.bits import BitReader, Malformed
 from gateway.formats.video_coding import Coding, Colour, FrameCounter
+from gateway.formats.video_turn import UPRIGHT, Matrix
 
 _PICTURE, _SEQUENCE, _EXTENSION = 0x00, 0xB3, 0xB5  # start codes (Table 6-1)
 _SEQUENCE_EXTENSION, _DISPLAY_EXTENSION, _PICTURE_EXTENSION = 1, 2, 8  # Table 6-2
@@ -72,6 +73,11 @@ def obstacle(unit: bytes) -> None:
     """Nothing in MPEG-2 keeps pictures from being shown one by one as they are coded."""
 
 
+def turn(unit: bytes) -> Matrix:
+    """Nothing in MPEG-2 turns pictures."""
+    return UPRIGHT
+
+
 def parse(header: bytes, extensions: Mapping[int, bytes]) -> Sequence:
     """A sequence header (6.2.2.1) with its extensions by their identifier; raises `Malformed`."""
     reader = BitReader(header[1:])
@@ -119,6 +125,7 @@ class Frames:
 
     def __init__(self, sequence: Sequence) -> None:
         self._progressive = sequence.progressive
+        self._plain = sequence.codec == "MPEG-1"
         self._open = 0  # the structure of a field without its other
         self._fields = 0
 
@@ -129,6 +136,10 @@ class Frames:
 
     def begun(self, units: Iterable[bytes]) -> int:
         """How many frames begin in one packet."""
+        if self._plain:  # its pictures have no extension, and no fields
+            begun = sum(map(is_picture, units))
+            self._fields += 2 * begun
+            return begun
         pictures = (
             unit
             for unit in units

@@ -12,6 +12,11 @@ from gateway.formats.bits import START_CODE, Incomplete, Malformed
 PACKET = 188
 """Bytes of a transport packet."""
 
+FIRST = {PACKET: 0, 192: 4, 204: 0}
+"""Bytes before the first packet, by the distance of packets: broadcast adds 16 bytes to each, and cameras
+put 4 before it (BDAV).
+"""
+
 _SYNC = 0x47
 _PACKETS_READ = 4096
 _BELOW_SCRAMBLED = bytes(range(0x40))
@@ -24,35 +29,32 @@ _SHORTEST = 32  # bytes of a packet on average, in any recording
 
 
 def packet_distance(head: bytes) -> int | None:
-    """The distance of packets in the first bytes of a transport stream; None if they are none.
-
-    Broadcast adds 16 bytes to each packet, cameras put 4 before it (BDAV).
-    """
-    for distance, first in ((PACKET, 0), (192, 4), (204, 0)):
+    """The distance of packets in the first bytes of a transport stream; None if they are none."""
+    for distance, first in FIRST.items():
         marks = head[first::distance]
         if len(marks) >= 5 and marks.count(_SYNC) == len(marks):
             return distance
     return None
 
 
-def check_transport(file: BinaryIO, size: int) -> int:
+def check_transport(file: BinaryIO, size: int, distance: int = PACKET) -> int:
     """Reads a transport stream of `size` bytes; returns how many of its packets were damaged on reception.
 
     Raises `Malformed` where packets are cut, lost their place or are scrambled (2.4.3.2).
     """
-    damaged = 0
-    position = 0
-    while chunk := file.read(PACKET * _PACKETS_READ):
-        marks = chunk[::PACKET]
+    damaged = position = 0
+    first = FIRST[distance]
+    while chunk := file.read(distance * _PACKETS_READ):
+        marks = chunk[first::distance]
         if marks.count(_SYNC) != len(marks):
             wrong = next(index for index, mark in enumerate(marks) if mark != _SYNC)
-            raise Malformed(f"no packet begins at byte {position + wrong * PACKET:,}, where one should")
-        damaged += len(chunk[1::PACKET].translate(None, _UNDAMAGED))  # transport_error_indicator
-        if chunk[3::PACKET].translate(None, _BELOW_SCRAMBLED):  # transport_scrambling_control
+            raise Malformed(f"no packet begins at byte {position + wrong * distance:,}, where one should")
+        damaged += len(chunk[first + 1 :: distance].translate(None, _UNDAMAGED))  # transport_error_indicator
+        if chunk[first + 3 :: distance].translate(None, _BELOW_SCRAMBLED):  # transport_scrambling_control
             raise Malformed("its packets are scrambled")
         position += len(chunk)
-    if size % PACKET:
-        raise Incomplete(f"its last packet has {size % PACKET} of {PACKET} bytes")
+    if size % distance:
+        raise Incomplete(f"its last packet has {size % distance} of {distance} bytes")
     return damaged
 
 

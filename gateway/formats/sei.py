@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.formats.bits import BitReader, Malformed, unescaped
+from gateway.formats.video_turn import FLIPPED, UPRIGHT, UPSIDE_DOWN, Matrix, after, by_degrees
 
 TWO_VIEWS = "each has the views of two eyes"
 FURTHER_VIEWS = "they have further views or layers"
@@ -25,6 +26,18 @@ def obstacle(payload: bytes) -> str | None:
         if kind == _DISPLAY_ORIENTATION and _turns(content):
             return TURNED
     return None
+
+
+def turn(payload: bytes) -> Matrix | None:
+    """How the messages say that pictures are to be turned; None where not by quarters."""
+    for kind, content in messages(payload):
+        if kind == _DISPLAY_ORIENTATION and _turns(content):
+            reader = BitReader(content)
+            reader.flag()
+            across, down = reader.flag(), reader.flag()
+            flipped = after(FLIPPED if across else UPRIGHT, UPSIDE_DOWN if down else UPRIGHT)
+            return after(flipped, by_degrees(reader.bits(16) * 360 / 65536))
+    return UPRIGHT
 
 
 def messages(payload: bytes) -> Iterator[tuple[int, bytes]]:
@@ -61,6 +74,6 @@ def _turns(content: bytes) -> bool:
     """Whether a display orientation other than upright begins here."""
     reader = BitReader(content)
     try:
-        return not reader.flag() and reader.bits(18) != 0
+        return not reader.flag() and reader.bits(18) != 0  # cancelled, flips and degrees
     except Malformed:
         return False

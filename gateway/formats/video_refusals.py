@@ -5,27 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from gateway.errors import Reject
-from gateway.formats import isobmff, mpeg_systems
+from gateway.formats import isobmff
 from gateway.formats.bits import Incomplete, Malformed
 from gateway.formats.video_coding import Coding
-from gateway.formats.video_rules import CONVERT, MOVE, Container, Unsuitable
+from gateway.formats.video_foreign import title
+from gateway.formats.video_rules import Container, Unsuitable
 from gateway.model import Source
 
 _ENCRYPTED = frozenset({"encv", "enca", "enct", "encs", "drmi", "drms"})  # ISO/IEC 14496-12, 8.12
 _PLAIN_SOUND = frozenset({"alaw", "fl32", "fpcm", "in24", "ipcm", "lpcm", "raw ", "sowt", "twos", "ulaw"})
 _SMALLEST = 4  # bytes that a sample takes at least, if only for its size in the index
 _MOST_SAMPLES = 2**23  # three days of video; libav keeps an index of them in memory
-_OTHER_CODECS = {
-    "av1": "AV1",
-    "mjpeg": "Motion JPEG",
-    "mpeg4": "MPEG-4 Part 2",
-    "prores": "ProRes",
-    "vp9": "VP9",
-    "vvc": "VVC",
-}
 _AGAIN = "Copy or export it again"
 
 
@@ -50,17 +42,6 @@ def check_index(movie: isobmff.Movie, size: int) -> None:
         plain = not _PLAIN_SOUND.isdisjoint(track.entries)
         if not plain and (samples * _SMALLEST > size or samples > _MOST_SAMPLES):
             raise Malformed(f"its index lists {samples:,} samples, more than {size:,} bytes hold")
-
-
-def check_distance(source: Source, file: BinaryIO) -> None:
-    """Refuses transport streams with additions to their packets."""
-    distance = mpeg_systems.packet_distance(file.read(mpeg_systems.PACKET * 20))
-    file.seek(0)
-    if distance != mpeg_systems.PACKET:
-        raise Reject(
-            f"{source.path} is a transport stream with packets of {distance} bytes, as cameras write it; "
-            f"DICOM takes those with packets of {mpeg_systems.PACKET} bytes. {_remedy(source, MOVE)}"
-        )
 
 
 def check_count(source: Source, count: int) -> None:
@@ -107,8 +88,9 @@ def _remedy(source: Source, remedy: str) -> str:
 
 
 def unknown_coding(source: Source, name: str, container: Container) -> Reject:
-    """The refusal of pictures in a coding that DICOM does not know; `name` is libav's for it."""
-    title = _OTHER_CODECS.get(name, name.upper() or "pictures of an unknown coding")
+    """The refusal of pictures in a coding that is not known here; `name` is libav's for it."""
     return _refusal(
-        source, f"{title} in {container.title}", Unsuitable("DICOM has no transfer syntax for it", CONVERT)
+        source,
+        f"{title(name)} in {container.title}",
+        Unsuitable("it is neither known to DICOM nor converted here", "Export it as H.264 in MP4"),
     )

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from gateway.formats import h264, hevc, mpeg2
 from gateway.formats.video_coding import Coding
+from gateway.formats.video_foreign import Foreign
 
 FRAGMENT = 2**32 - 2
 """Bytes that one fragment holds (PS3.5 A.4, 7.5)."""
@@ -27,6 +28,8 @@ class Container(Enum):
     MOBILE = ("3GP", "3GP")
     MATROSKA = ("Matroska", "Matroska")
     AVI = ("AVI", "AVI")
+    FLASH = ("Flash video", "Flash video")
+    BARE = ("bare", "a bare stream")
 
     @property
     def short(self) -> str:
@@ -58,12 +61,13 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A sound track. `bit_rate` is in bits a second, None where the file does not say."""
+    """A sound track. `bit_rate` is in bits a second, None where the file does not say; `stream` its place."""
 
     codec: str
     rate: int
     channels: int
     bit_rate: int | None
+    stream: int = -1
 
     @property
     def title(self) -> str:
@@ -103,32 +107,21 @@ class Level:
         )
 
 
+RECODE = "Give --transcode to have it converted to H.264 High"
+SOUND = "Give --audio convert to have it converted, or --audio drop to leave it out"
+RATE = "Give it with --frame-rate"
 _FFMPEG = "for example with: ffmpeg -i {file}"
-_RECODED = (
-    "-c:v libx264 -profile:v high -level:v 4.1 -pix_fmt yuv420p -c:a aac -ar 48000 -ac 2 {stem}-dicom.mp4"
+_WEAVE = (
+    f"Convert it first, {_FFMPEG} -vf yadif -c:v libx264 -profile:v high -level:v 4.1 -pix_fmt yuv420p "
+    "-c:a aac -ar 48000 -ac 2 {stem}-dicom.mp4"
 )
-
-CONVERT = f"Convert it first, {_FFMPEG} {_RECODED}"
-MOVE = f"Put it into MP4 without recoding, {_FFMPEG} -c copy {{stem}}-dicom.mp4"
-_SMALLER = "scale=1920:1080:force_original_aspect_ratio=decrease:force_divisible_by=2"
-_SHRINK = f"Convert it first, {_FFMPEG} -vf {_SMALLER} {_RECODED}"
-_SLOW_DOWN = f"Convert it first, {_FFMPEG} -vf {_SMALLER},fps=30 {_RECODED}"
-_SQUARE = f'Convert it first, {_FFMPEG} -vf "scale=trunc(iw*sar/2)*2:ih,setsar=1" {_RECODED}'
-_WEAVE = f"Convert it first, {_FFMPEG} -vf yadif {_RECODED}"
-_SPLIT = (
+SPLIT = (
     f"Split it into shorter recordings, {_FFMPEG} -map 0 -c copy -f segment -segment_time 1800 "
     f"-reset_timestamps 1 {{stem}}-%03d.mp4"
 )
-_WIDE = (
-    f"Set it without recoding, {_FFMPEG} -c copy -bsf:v mpeg2_metadata=display_aspect_ratio=16/9 "
-    f"{{stem}}-dicom.ts"
-)
-_SOUND = (
-    f"Convert the sound, {_FFMPEG} -c:v copy -c:a {{encoder}} {{stem}}-dicom.mp4 (or leave it out with -an)"
-)
 ONE_SOUND = f"Choose one, {_FFMPEG} -map 0:v:0 -map 0:a:0 -c copy {{stem}}-dicom.mp4"
 ONE_VIEW = "Export one view by itself, as H.264 High in MP4"
-_STANDARD_COLOUR = "Export it again with standard colours (SDR, BT.709) and 8 bits"
+STANDARD_COLOUR = "Export it again with standard colours (SDR, BT.709) and 8 bits"
 """What would help. `{file}` and `{stem}` stand for the file and its name without the extension."""
 
 _H264_LEVELS = (  # ITU-T H.264 Table A-1, with the factors of the High profile for whole NAL units (A.3.3)
@@ -180,6 +173,7 @@ _MPEG2_HIGH_RATES = {  # PS3.5 Tables 8-2 and 8-3
 }
 
 _BT2020_PRIMARIES = 9
+_RGB = 0
 _HIGH_DYNAMIC_RANGE = (16, 18)  # transfer characteristics PQ and HLG
 _LUMA_AND_CHROMA = (1, 2, 4, 5, 6, 7)  # matrix coefficients that YBR_PARTIAL_420 may stand for
 
@@ -209,32 +203,31 @@ def check_pictures(coding: Coding, size: int) -> None:
 
     Raises `Unsuitable`.
     """
+    _check_colour(coding)
+    if isinstance(coding, Foreign):
+        raise Unsuitable("DICOM has no transfer syntax for it", RECODE)
     if isinstance(coding, h264.Sequence):
         _check_h264(coding)
     elif isinstance(coding, hevc.Sequence):
         _check_hevc(coding)
     elif isinstance(coding, mpeg2.Sequence):
         _check_mpeg2(coding)
-    _check_colour(coding)
     if size > FRAGMENT and not isinstance(coding, hevc.Sequence):
         raise Unsuitable(
             f"DICOM has {coding.codec} in one fragment of at most {FRAGMENT:,} bytes, and the file has "
             f"{size:,}; the fragmentable transfer syntaxes, which few archives know, are not used",
-            _SPLIT,
+            SPLIT,
         )
 
 
-def check_container(coding: Coding, container: Container) -> None:
-    """Refuses containers that no transfer syntax permits for the coding; raises `Unsuitable`.
+def suits(coding: Coding, container: Container) -> bool:
+    """Whether a transfer syntax permits the container for the coding.
 
     For MPEG-2 the standard permits all; those that it names are stored.
     """
-    allowed = [Container.MP4, Container.TRANSPORT]
-    if isinstance(coding, mpeg2.Sequence):
-        allowed.append(Container.PROGRAM)
-    if container not in allowed:
-        titles = " or in ".join(item.title for item in allowed)
-        raise Unsuitable(f"{coding.codec} is stored in {titles} only", MOVE)
+    if container is Container.PROGRAM:
+        return isinstance(coding, mpeg2.Sequence)
+    return container in (Container.MP4, Container.TRANSPORT)
 
 
 def level_for(coding: Coding, rate: Fraction) -> Level:
@@ -257,7 +250,7 @@ def level_for(coding: Coding, rate: Fraction) -> Level:
         if blocks <= level.blocks and blocks * rate <= level.speed:
             return level
     size = f"{coding.width}x{coding.height} at {float(rate):.4g} frames a second"
-    raise Unsuitable(f"{size} is more than the levels permit that DICOM has for {coding.codec}", _SLOW_DOWN)
+    raise Unsuitable(f"{size} is more than the levels permit that DICOM has for {coding.codec}", RECODE)
 
 
 def check_sound(sound: Sound, coding: Coding, container: Container) -> None:
@@ -265,16 +258,15 @@ def check_sound(sound: Sound, coding: Coding, container: Container) -> None:
     allowed = [
         codec for codec in _SOUND_RULES if container is Container.TRANSPORT or codec not in _TRANSPORT_ONLY
     ]
-    encoder = "aac -ar 48000 -ac 2"
     if isinstance(coding, mpeg2.Sequence):
-        allowed, encoder = ["mp3"], "libmp3lame -ar 48000 -ac 2"
+        allowed = ["mp3"]
     rule = _SOUND_RULES[sound.codec] if sound.codec in allowed else None
     if rule and sound.rate in rule[0] and sound.channels in rule[1] and (sound.bit_rate or 0) <= rule[2]:
         return
     texts = "; ".join(_SOUND_RULES[codec][3] for codec in ([sound.codec] if rule else allowed))
     raise Unsuitable(
         f"its {sound.title} may not go with {coding.codec} in {container.title}; DICOM permits {texts}",
-        _SOUND.replace("{encoder}", encoder),
+        SOUND,
     )
 
 
@@ -285,74 +277,67 @@ def _check_h264(coding: h264.Sequence) -> None:
             "the views of two eyes are not stored by this version", "Export one view as H.264 High"
         )
     if coding.profile_code != 100:
-        raise Unsuitable("DICOM takes H.264 in High profile only, up to level 4.2", CONVERT)
+        raise Unsuitable("DICOM takes H.264 in High profile only, up to level 4.2", RECODE)
     if coding.chroma != "4:2:0" or coding.bits != 8:
         raise Unsuitable(
-            f"DICOM takes H.264 as 4:2:0 with 8 bits, not as {coding.chroma} with {coding.bits}", CONVERT
+            f"DICOM takes H.264 as 4:2:0 with 8 bits, not as {coding.chroma} with {coding.bits}", RECODE
         )
     if coding.level_code > _H264_LEVELS[-1].level:
-        raise Unsuitable("DICOM takes H.264 up to level 4.2 only", _lower(coding))
+        raise Unsuitable("DICOM takes H.264 up to level 4.2 only", RECODE)
     _check_square(coding)
 
 
 def _check_hevc(coding: hevc.Sequence) -> None:
     """PS3.5 8.2.10, 8.2.11."""
+    if coding.fields_apart:
+        raise Unsuitable("the two fields of its frames are pictures of their own", _WEAVE)
     if not coding.profiles & {hevc.MAIN, hevc.MAIN_10}:
-        raise Unsuitable("DICOM takes HEVC in Main or Main 10 profile only", CONVERT)
+        raise Unsuitable("DICOM takes HEVC in Main or Main 10 profile only", RECODE)
     if coding.chroma != "4:2:0" or coding.bits != (8 if _is_main(coding) else 10):
         raise Unsuitable(
             f"DICOM takes HEVC as 4:2:0 with 8 bits (Main) or 10 bits (Main 10), not as {coding.chroma} "
             f"with {coding.bits}",
-            CONVERT,
+            RECODE,
         )
     if coding.level_code > _HEVC_MAIN.level or coding.high_tier:
         tier = "High" if coding.high_tier else "Main"
         raise Unsuitable(
             f"DICOM takes HEVC up to level 5.1 in Main tier, not {coding.level} in {tier} tier",
-            _lower(coding),
+            RECODE,
         )
-    if coding.fields_apart:
-        raise Unsuitable("the two fields of its frames are pictures of their own", _WEAVE)
     _check_square(coding)
 
 
 def _check_mpeg2(coding: mpeg2.Sequence) -> None:
     """PS3.5 8.2.5, 8.2.6."""
     if coding.codec != "MPEG-2":
-        raise Unsuitable("DICOM has no transfer syntax for it", CONVERT)
+        raise Unsuitable("DICOM has no transfer syntax for it", RECODE)
     if coding.profile_code != mpeg2.MAIN_PROFILE or coding.chroma != "4:2:0":
-        raise Unsuitable(f"DICOM takes MPEG-2 in Main profile as 4:2:0 only, not as {coding.chroma}", CONVERT)
+        raise Unsuitable(f"DICOM takes MPEG-2 in Main profile as 4:2:0 only, not as {coding.chroma}", RECODE)
     if coding.rate is None or coding.aspect is None:
-        raise Unsuitable("its sequence header names no frame rate or no aspect ratio", CONVERT)
+        raise Unsuitable("its sequence header names no frame rate or no aspect ratio", RECODE)
     if coding.level_code == mpeg2.MAIN_LEVEL:
         if coding.width > 720 or coding.height > (480 if coding.rate > 25 else 576) or coding.rate > 30:
             raise Unsuitable(
                 f"DICOM takes MPEG-2 of Main level up to 720x480 at 30 or 720x576 at 25 frames a second, not "
                 f"at {float(coding.rate):.4g}",
-                CONVERT,
+                RECODE,
             )
         return
     if coding.level_code != mpeg2.HIGH_LEVEL:
-        raise Unsuitable("DICOM takes MPEG-2 in Main level or High level only", CONVERT)
+        raise Unsuitable("DICOM takes MPEG-2 in Main level or High level only", RECODE)
     rates = _MPEG2_HIGH_RATES.get((coding.width, coding.height), ())
     if coding.rate not in rates or (coding.height == 1080 and coding.rate > 30):
         raise Unsuitable(
             f"DICOM takes MPEG-2 of High level as 1920x1080 at 25, 29.97 or 30 frames a second, and as "
             f"1280x720 at 25, 29.97, 30, 50, 59.94 or 60, not at {float(coding.rate):.4g}",
-            CONVERT,
+            RECODE,
         )
     if coding.display_code != mpeg2.WIDE_DISPLAY:
         raise Unsuitable(
             "DICOM takes MPEG-2 of High level with a display aspect ratio of 16:9 only",
-            _WIDE,
+            RECODE,
         )
-
-
-def _lower(coding: Coding) -> str:
-    """What helps where the level is too high: another encoding, with fewer frames or pixels if need be."""
-    if coding.rate and coding.rate > 60:
-        return _SLOW_DOWN
-    return CONVERT if coding.width <= 1920 and coding.height <= 1080 else _SHRINK
 
 
 def _check_square(coding: Coding) -> None:
@@ -360,7 +345,7 @@ def _check_square(coding: Coding) -> None:
     if coding.aspect not in (None, 1):
         shape = f"{coding.aspect.numerator}:{coding.aspect.denominator}"
         raise Unsuitable(
-            f"its pixels are {shape} instead of square, as DICOM has them for {coding.codec}", _SQUARE
+            f"its pixels are {shape} instead of square, as DICOM has them for {coding.codec}", RECODE
         )
 
 
@@ -368,9 +353,10 @@ def _check_colour(coding: Coding) -> None:
     """Refuses colours that would be shown wrong, because an object cannot say what they are."""
     colour = coding.colour
     if colour.transfer in _HIGH_DYNAMIC_RANGE or colour.primaries == _BT2020_PRIMARIES:
-        raise Unsuitable("DICOM cannot say that its colours are HDR or BT.2020", _STANDARD_COLOUR)
+        raise Unsuitable("DICOM cannot say that its colours are HDR or BT.2020", STANDARD_COLOUR)
     if colour.matrix not in _LUMA_AND_CHROMA:
-        raise Unsuitable("its colours are not the luma and chroma of YBR_PARTIAL_420", _STANDARD_COLOUR)
+        remedy = RECODE if colour.matrix == _RGB else STANDARD_COLOUR
+        raise Unsuitable("its colours are not the luma and chroma of YBR_PARTIAL_420", remedy)
 
 
 def _is_main(coding: hevc.Sequence) -> bool:

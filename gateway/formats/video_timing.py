@@ -37,6 +37,11 @@ class Timing:
     remark: str | None = None
 
 
+def steady(rate: Fraction, frames: int) -> Timing:
+    """The timing of frames that follow each other at one rate."""
+    return Timing((_milliseconds(1 / rate),), rate, frames / rate)
+
+
 class Timeline:
     """Puts time stamps in order as they come and keeps what tells a constant rate, in constant memory."""
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement
 
+from gateway.dicom import codes as known_codes
 from gateway.dicom.dictionary import Step, format_path, keyword_of, parse_path, vr_of
 from gateway.dicom.values import ONE_TEXT, convert
 from gateway.mapping import expressions
@@ -36,6 +37,7 @@ BITSTREAM = frozenset(
         "PixelData", "FloatPixelData", "DoubleFloatPixelData", "EncapsulatedPixelDataValueTotalLength",
         "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
         "EncapsulatedDocument", "EncapsulatedDocumentLength", "MIMETypeOfEncapsulatedDocument",
+        "ListOfMIMETypes", "PageNumberVector", "FrameLabelVector",
     )
 )  # fmt: skip
 """Attributes that say what the content is, and are therefore read from it."""
@@ -167,6 +169,9 @@ def _code(tag: int, template: Template) -> Code:
             "SCT:39937001:Skin, or the items with their attributes"
         )
     scheme, value, meaning = (Template(part.parts) for part in parts)
+    said = [part.literal for part in (scheme, value, meaning)]
+    if None not in said and (wrong := known_codes.fault(keyword_of(tag), *(text or "" for text in said))):
+        raise ValueError(f"{keyword_of(tag)} cannot be {wrong}")
     return Code(scheme, value, meaning)
 
 

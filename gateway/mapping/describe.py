@@ -6,7 +6,7 @@ with `-f`, in the mapping, in the object template.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from gateway.config import Reading
 from gateway.dicom import iods, json
 from gateway.errors import Fatal, Reject
 from gateway.mapping.assignments import SOP_CLASS, Assignment, Code, Items
@@ -24,14 +25,20 @@ from gateway.mapping.sources import gather
 from gateway.mapping.typed import load_file, load_object, parse_typed
 from gateway.model import Attributes, Kind, Probe
 
-DEFAULTS = {
-    Kind.IMAGE: "secondary-capture",
-    Kind.VIDEO: "video-photographic",
-    Kind.DOCUMENT: "encapsulated-pdf",
-}
 PHOTOGRAPHIC = "vl-photographic"
-ANY_IMAGE = "secondary-capture"
-"""The object that takes the pictures which others may not carry."""
+ONE_PICTURE = "secondary-capture"
+MANY_GREY = "multiframe-byte-secondary-capture"
+MANY_DEEP_GREY = "multiframe-word-secondary-capture"
+MANY_COLOURED = "multiframe-true-color-secondary-capture"
+VIDEO = "video-photographic"
+DOCUMENTS = {
+    "application/pdf": "encapsulated-pdf",
+    "text/xml": "encapsulated-cda",
+    "model/stl": "encapsulated-stl",
+    "model/obj": "encapsulated-obj",
+    "model/mtl": "encapsulated-mtl",
+}
+"""The object of each sort of document, by its media type."""
 
 EARLIEST = 1990
 """No digital picture, video or document is older; cameras whose clock was never set say 1970 or 1980."""
@@ -100,18 +107,31 @@ def description(
 
 
 def choose(probe: Probe, request: Description) -> Probe:
-    """The first form of a file that the object asked for may carry; the file as it is where none may."""
-    template = request.template or (request.mapping.template if request.mapping else None)
-    if probe.otherwise is None or probe.kind not in DEFAULTS:
+    """The first form of a file that the object asked for may carry.
+
+    Where it may carry none, the first that another object takes instead; the file as it is if none does.
+    """
+    if probe.kind in (Kind.DICOM, Kind.OBJECT):
         return probe
-    default = PHOTOGRAPHIC if request.photographic and probe.kind is Kind.IMAGE else DEFAULTS[probe.kind]
-    sop_class = load_template(template or default).sop_class_uid
+    forms: list[Probe] = []
     form: Probe | None = probe
     while form:
-        if iods.permits(sop_class, form) is None:
-            return form
+        forms.append(form)
         form = form.otherwise
+    for wanted in (_wanted, _instead):
+        for form in forms:
+            name = wanted(form, request)
+            if name and iods.permits(load_template(name).sop_class_uid, form) is None:
+                return form
     return probe
+
+
+def reading(options: Reading, mapping: Mapping | None, given: Collection[str] = ()) -> Reading:
+    """How files are read: as the options say, and where they leave it open, as the mapping does.
+
+    `given` are the fields of the options that somebody set, be it to the default.
+    """
+    return mapping.convert.over(options, given) if mapping else options
 
 
 def describe(probe: Probe, request: Description) -> Attributes:
@@ -134,7 +154,7 @@ def describe(probe: Probe, request: Description) -> Attributes:
     composition = compose(levels, facts)
     study_key, series_key = _keys(mapping, facts, composition)
     if composition.faults:
-        raise Reject("\n".join(f"{probe.source.path}: {fault}" for fault in composition.faults))
+        raise Reject("\n".join(f"{probe.source.shown}: {fault}" for fault in composition.faults))
     if template:
         messages += _missing_dates(composition)
     return Attributes(
@@ -145,6 +165,7 @@ def describe(probe: Probe, request: Description) -> Attributes:
         scope=mapping.name if mapping else "",
         study_key=study_key,
         series_key=series_key,
+        lossless=template.lossless if template else None,
         removed=tuple(composition.removed),
         messages=(*messages, *composition.messages),
     )
@@ -155,7 +176,7 @@ def _describe_object(probe: Probe, request: Description) -> Attributes:
     load_object(probe.source.path)  # says what keeps it from being one
     composition = compose((request.file, request.typed), {})
     if composition.faults:
-        raise Reject("\n".join(f"{probe.source.path}: {fault}" for fault in composition.faults))
+        raise Reject("\n".join(f"{probe.source.shown}: {fault}" for fault in composition.faults))
     return Attributes(
         dataset=composition.dataset,
         origins=composition.origins,
@@ -193,22 +214,47 @@ def _item_said(item: Code | tuple[Assignment, ...]) -> str:
 
 def _template(probe: Probe, request: Description, messages: list[str]) -> ObjectTemplate | None:
     """The template for a file; None for a DICOM file, which is an object already."""
-    path = probe.source.path
+    path = probe.source.shown
     named = request.template or (request.mapping.template if request.mapping else None)
     if probe.kind is Kind.DICOM:
         if named:
             raise Reject(f"{path} is a DICOM object already; the template {named} makes one of another file")
         _check_sop_class(request, probe.dicom.sop_class_uid if probe.dicom else "", path)
         return None
-    default = PHOTOGRAPHIC if request.photographic and probe.kind is Kind.IMAGE else DEFAULTS[probe.kind]
-    template = _fitting(load_template(named or default), probe, messages)
+    template = _fitting(probe, request, messages)
     _check_sop_class(request, template.sop_class_uid, path)
     return template
 
 
-def _fitting(template: ObjectTemplate, probe: Probe, messages: list[str]) -> ObjectTemplate:
-    """The template, or Secondary Capture for a picture that its object may not carry."""
-    path = probe.source.path
+def _wanted(probe: Probe, request: Description) -> str:
+    """The template that was asked for, or else the one for this kind of file."""
+    named = request.template or (request.mapping.template if request.mapping else None)
+    if named:
+        return named
+    if probe.kind is Kind.IMAGE:
+        return PHOTOGRAPHIC if request.photographic else _capture(probe)
+    return VIDEO if probe.kind is Kind.VIDEO else DOCUMENTS[probe.media_type.lower()]
+
+
+def _instead(probe: Probe, request: Description) -> str | None:
+    """The template for a picture that the object asked for may not carry; None for all other files."""
+    return _capture(probe) if probe.kind is Kind.IMAGE else None
+
+
+def _capture(probe: Probe) -> str:
+    """The Secondary Capture template for a picture: by its frames, its samples and its bits."""
+    pixels = probe.pixels
+    if pixels is None or pixels.frames is None:
+        return ONE_PICTURE
+    if pixels.samples_per_pixel > 1:
+        return MANY_COLOURED
+    return MANY_GREY if pixels.bits_stored <= 8 else MANY_DEEP_GREY
+
+
+def _fitting(probe: Probe, request: Description, messages: list[str]) -> ObjectTemplate:
+    """The template asked for, or another one for a picture that its object may not carry."""
+    path = probe.source.shown
+    template = load_template(_wanted(probe, request))
     kind = iods.kind_of(template.sop_class_uid)
     if kind is None:
         raise Fatal(
@@ -221,10 +267,11 @@ def _fitting(template: ObjectTemplate, probe: Probe, messages: list[str]) -> Obj
     obstacle = iods.permits(template.sop_class_uid, probe)
     if obstacle is None:
         return template
-    other = load_template(ANY_IMAGE)
-    if kind is not Kind.IMAGE or iods.permits(other.sop_class_uid, probe) is not None:
-        raise Reject(f"{path} cannot become a {template.name} object: {obstacle}")
-    messages.append(f"becomes a {other.name} object and not {template.name}: {obstacle}")
+    instead = _instead(probe, request)
+    other = load_template(instead) if instead else template
+    if iods.permits(other.sop_class_uid, probe) is not None:
+        raise Reject(f"{path} cannot become the object {template.name}: {obstacle}")
+    messages.append(f"becomes the object {other.name} and not {template.name}: {obstacle}")
     return other
 
 

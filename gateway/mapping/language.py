@@ -4,24 +4,27 @@
     extends: base                    another mapping, whose parts are overridden by this one's
     sources: {path: {name: '...'}}   where facts come from
     identity: {study: '...', series: '...'}
+    convert: {lossless: jpeg-ls}     how files are converted
     attributes: {PatientID: '...'}
 
-An object template has `extends` and `attributes` only. Both kinds come with the gateway, in
-`mappings/` and `templates/`; a name with a folder or an extension is a file of the user's.
+An object template has `extends`, `attributes` and, of `convert`, `lossless`. Both kinds come with the
+gateway, in `mappings/` and `templates/`; a name with a folder or an extension is a file of the user's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import TypeVar
 
+from gateway.config import Lossless
 from gateway.errors import Fatal, Reject
-from gateway.mapping import expressions, nodes
+from gateway.mapping import conversion, expressions, nodes
 from gateway.mapping.assignments import SOP_CLASS, Assignment, read_attributes
+from gateway.mapping.conversion import Conversion
 from gateway.mapping.expressions import Expression, Template, check
 from gateway.mapping.nodes import Fault, Node, Table, Text
 from gateway.mapping.sources import known, path
@@ -29,6 +32,7 @@ from gateway.mapping.sources.path import Patterns
 
 Value = TypeVar("Value")
 
+NOTHING_SAID = Conversion()
 SOURCES = ("path",)
 IDENTITY = ("study", "series")
 
@@ -52,6 +56,7 @@ class Mapping:
     patterns: Patterns = ()
     study: Template | None = None
     series: Template | None = None
+    convert: Conversion = NOTHING_SAID
     levels: tuple[tuple[Assignment, ...], ...] = ()
 
 
@@ -62,6 +67,8 @@ class ObjectTemplate:
     name: str
     sop_class_uid: str
     levels: tuple[tuple[Assignment, ...], ...]
+    lossless: Lossless | None = None
+    """How decoded pixels are stored, if it says."""
 
 
 def load(name: str) -> Mapping:
@@ -83,6 +90,7 @@ def load(name: str) -> Mapping:
         patterns=patterns,
         study=_last(part.study for part in parts),
         series=_last(part.series for part in parts),
+        convert=_together(part.convert for part in parts),
         levels=tuple(part.attributes for part in parts),
     )
 
@@ -95,11 +103,12 @@ def load_template(name: str) -> ObjectTemplate:
     levels = tuple(_template_attributes(sheet, faults) for sheet in sheets)
     for level in levels:
         check(_all_expressions(level), known(()), faults)
+    convert = _together(_convert(sheet, conversion.TEMPLATE_KEYS, faults) for sheet in sheets)
     nodes.fail(faults)
     given = [each.text() for level in levels for each in level if each.path[0].tag == SOP_CLASS]
     if not given or not given[-1]:
         raise Fatal(f"the template {name} does not say which object it is for: it has no SOPClassUID")
-    return ObjectTemplate(sheets[-1].path.stem, given[-1], levels)
+    return ObjectTemplate(sheets[-1].path.stem, given[-1], levels, convert.lossless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +120,10 @@ class _Sort:
     keys: tuple[str, ...]
 
 
-MAPPINGS = _Sort("mapping", "mappings", ("template", "extends", "sources", "identity", "attributes"))
-TEMPLATES = _Sort("template", "templates", ("extends", "attributes"))
+MAPPINGS = _Sort(
+    "mapping", "mappings", ("template", "extends", "sources", "identity", "convert", "attributes")
+)
+TEMPLATES = _Sort("template", "templates", ("extends", "convert", "attributes"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,7 @@ class _Part:
     unsure: bool
     study: Template | None
     series: Template | None
+    convert: Conversion
     attributes: tuple[Assignment, ...]
 
     @property
@@ -145,6 +157,11 @@ class _Part:
 def _all_expressions(assignments: tuple[Assignment, ...]) -> Iterator[Expression]:
     for assignment in assignments:
         yield from assignment.expressions
+
+
+def _together(parts: Iterable[Conversion]) -> Conversion:
+    """What all files say of conversions; the one that overrides the others is the last."""
+    return reduce(Conversion.under, parts, NOTHING_SAID)
 
 
 def _last(values: Iterator[Value | None]) -> Value | None:
@@ -245,6 +262,7 @@ def _part(sheet: _Sheet, faults: list[Fault]) -> _Part:
         unsure=unsure,
         study=_text(identity.get("study"), "study", faults),
         series=_text(identity.get("series"), "series", faults),
+        convert=_convert(sheet, conversion.KEYS, faults),
         attributes=attributes,
     )
 
@@ -260,6 +278,10 @@ def _attributes(sheet: _Sheet, faults: list[Fault], origin: str) -> tuple[Assign
     if node is not None and not (isinstance(node, Text) and node.text is None):
         faults.append(Fault(node.place, "attributes is a table of attributes and their values"))
     return ()
+
+
+def _convert(sheet: _Sheet, keys: tuple[str, ...], faults: list[Fault]) -> Conversion:
+    return conversion.read(_table(sheet, "convert", keys, faults), faults)
 
 
 def _table(sheet: _Sheet, key: str, keys: tuple[str, ...], faults: list[Fault]) -> dict[str, Node]:

@@ -102,18 +102,13 @@ class Job:
         self, status: Status, text: str | None, *, reason: int | None = None, retrieve_url: str | None = None
     ) -> None:
         """Give it its outcome."""
-        instance = self.instance
-        self.outcome = Outcome(
-            source=instance.source.path,
-            status=status,
-            text=text,
+        self.outcome = Outcome.of(
+            self.instance,
+            status,
+            text,
             reason=None if reason is None else f"{reason:04X}",
-            sop_instance_uid=instance.sop_instance_uid,
-            sop_class_uid=instance.sop_class_uid,
-            series_instance_uid=instance.series_instance_uid,
-            study_instance_uid=instance.study_instance_uid,
             retrieve_url=retrieve_url,
-            size=instance.size,
+            size=self.instance.size,
             attempts=self.attempts,
             messages=tuple(self.messages),
         )

@@ -71,7 +71,7 @@ def prepare(instance: Instance, form: Form) -> Prepared:
         return Prepared(instance, form, b"", (file,))
     if instance.metadata_obstacle:
         raise Reject(
-            f"{instance.source.path} cannot be sent as metadata and bulk data: {instance.metadata_obstacle}"
+            f"{instance.source.shown} cannot be sent as metadata and bulk data: {instance.metadata_obstacle}"
         )
     model = metadata(instance)
     written = json.dump([model])[1:-1] if form is Form.JSON else xml.dump(model)

@@ -15,10 +15,12 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_fragments
 
 import examples
+from gateway import formats
+from gateway.config import Reading
 from gateway.dicom.part10 import IMPLEMENTATION_CLASS_UID, write
 from gateway.dicom.rewrite import adopt
 from gateway.errors import Reject, Retry
-from gateway.model import Attributes, Instance
+from gateway.model import Attributes, Instance, Source
 from gateway.stream import swapped
 from part10s import (
     BIG_ENDIAN,
@@ -201,6 +203,41 @@ def test_implicit_vr_with_fragments_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Reject, match="its pixel data are in fragments"):
         _adopted(path)
     assert _bytes(_adopted(path, verbatim=True)) == path.read_bytes()
+
+
+# Without a preamble, or a data set alone
+
+
+@pytest.mark.parametrize("name", ["ExplVR_BigEndNoMeta.dcm", "ExplVR_LitEndNoMeta.dcm", "rtstruct.dcm"])
+@pytest.mark.parametrize("verbatim", [False, True])
+def test_a_data_set_alone_gets_file_meta_information(name: str, verbatim: bool, tmp_path: Path) -> None:
+    path = Path(pydicom.__file__).parent / "data" / "test_files" / name
+    probe = formats.probe(Source(path, path.parent), Reading())
+    instance = adopt(probe, None, verbatim=verbatim)
+    ours = _result(instance)
+    assert ours.file_meta.TransferSyntaxUID == instance.transfer_syntax == EXPLICIT
+    assert ours.file_meta.MediaStorageSOPInstanceUID == ours.SOPInstanceUID == instance.sop_instance_uid
+    assert "had no File Meta Information" in instance.messages[0]
+    assert len(instance.messages) == (1 if name == "ExplVR_LitEndNoMeta.dcm" else 2)
+    _compare(pydicom.dcmread(path, force=True), ours, but=set())
+    dcmdump(write_file(tmp_path, _bytes(instance)))
+
+
+def test_a_file_without_its_preamble_keeps_every_other_byte(tmp_path: Path) -> None:
+    data = _made(tmp_path, b"").read_bytes()
+    path = write_file(tmp_path, data[128:])
+    probe = formats.probe(Source(path, tmp_path), Reading())
+    assert _bytes(adopt(probe, None, verbatim=False)) == data
+    changed = _result(adopt(probe, attributes(PatientName=PERSON), verbatim=False))
+    assert changed.PatientName == PERSON
+
+
+def test_a_damaged_data_set_alone_cannot_be_sent(tmp_path: Path) -> None:
+    pixels = element(PIXEL_DATA, "OB", b"ab", 1000)
+    path = write_file(tmp_path, IDENTITY + STUDY_AND_SERIES + pixels)
+    probe = formats.probe(Source(path, tmp_path), Reading())
+    with pytest.raises(Reject, match="Make a complete DICOM file of it where it came from"):
+        adopt(probe, None, verbatim=True)
 
 
 # With changes

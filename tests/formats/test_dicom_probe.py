@@ -31,9 +31,9 @@ TEST_FILES = Path(pydicom.__file__).parent / "data"
 UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 
 
-def look(folder: Path, data: bytes) -> Probe:
+def look(folder: Path, data: bytes, reading: Reading = Reading()) -> Probe:
     path = examples.write(folder / "image.dcm", data)
-    return probe(Source(path, folder), Reading())
+    return probe(Source(path, folder), reading)
 
 
 def refusal(folder: Path, data: bytes) -> str:
@@ -166,13 +166,83 @@ def test_uids_may_be_padded_with_spaces_and_have_leading_zeros(tmp_path: Path) -
 
 def test_file_meta_must_name_a_transfer_syntax(tmp_path: Path) -> None:
     bare = bytes(128) + b"DICM"
-    assert "without File Meta Information" in refusal(tmp_path, bare + CLASS + INSTANCE + STUDY + SERIES)
     assert "no TransferSyntaxUID (0002,0010)" in refusal(
         tmp_path, bare + uid(0x00020002, "1.2") + CLASS + INSTANCE + STUDY + SERIES
     )
     assert "no UID" in refusal(
         tmp_path, bare + uid(0x00020010, "explicit") + CLASS + INSTANCE + STUDY + SERIES
     )
+
+
+@pytest.mark.parametrize("missing", [128, 132])
+def test_a_file_without_its_preamble_gets_one(tmp_path: Path, missing: int) -> None:
+    data = examples.dicom()
+    found = look(tmp_path, data[missing:])
+    assert found.content.read() == bytes(128) + b"DICM" + data[132:]
+    assert found.messages == ("had no preamble, and was given an empty one",)
+    assert found.dicom == look(tmp_path, data).dicom
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        (ExplicitVRLittleEndian, "Explicit VR Little Endian"),
+        (ImplicitVRLittleEndian, "Implicit VR Little Endian"),
+        (ExplicitVRBigEndian, "Explicit VR Big Endian"),
+    ],
+)
+@pytest.mark.parametrize("start", [b"", bytes(128) + b"DICM", b"DICM"])
+def test_a_data_set_alone_shows_its_transfer_syntax(
+    tmp_path: Path, syntax: str, name: str, start: bytes
+) -> None:
+    data = examples.dicom(syntax)
+    meta = 132 + 12 + int.from_bytes(data[140:144], "little")
+    if start == b"DICM" and syntax != ExplicitVRLittleEndian:
+        return  # a prefix is only taken for one before File Meta Information
+    found = look(tmp_path, start + data[meta:]) if start != b"DICM" else look(tmp_path, start + data[132:])
+    assert found.transfer_syntax == syntax
+    assert found.dicom == DicomFacts(
+        "1.2.840.10008.5.1.4.1.1.7", "2.25.1001", "2.25.1003", "2.25.1002", syntax
+    )
+    assert ("no File Meta Information" in found.messages[0]) is (start != b"DICM")
+    assert start == b"DICM" or name in found.messages[0]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x08\0\x05\0CS\x0a\0ISO_IR 192",
+        b"\x08\0\x16\0\x1a\0\0\x001.2.840.10008",
+        b"\0\x08\0\x16UI\0\x1a1.2.840.10008",
+        b"\x02\0\0\0UL\4\0\xc0\0\0\0\x02\0\x01\0OB",
+        b"DICM\x02\0\0\0UL\4\0",
+    ],
+)
+def test_scraps_of_a_data_set_are_not_whole(tmp_path: Path, data: bytes) -> None:
+    message = refusal(tmp_path, data)
+    assert "not whole" in message or "has no" in message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x08\0\x05\0CS\x0a\0ISO_IR 192" + b"\x06\0\x05\0CS\x0a\0ISO_IR 192",
+        b"\x08\0\x05\0CS\x0a\0ISO_IR 192" + b"\xff\xff\x05\0CS\x0a\0ISO_IR 192",
+        b"\x08\0\x05\0\xff\x0f\0\0" + b"ISO_IR 192" * 500,
+        b"\x08\0\x05\x01CS\x0a\0ISO_IR 192",
+    ],
+)
+def test_what_only_begins_like_a_data_set_is_none(tmp_path: Path, data: bytes) -> None:
+    assert "of no kind that is known" in refusal(tmp_path, data)
+
+
+def test_a_preamble_is_cleared_when_that_is_wanted(tmp_path: Path) -> None:
+    data = b"II*\0" + examples.dicom()[4:]
+    found = look(tmp_path, data, Reading(zero_preamble=True))
+    assert found.content.read() == bytes(4) + data[4:]
+    assert found.messages == ("had something in its preamble, which was cleared",)
+    clean = look(tmp_path, examples.dicom(), Reading(zero_preamble=True))
+    assert (clean.content.read(), clean.messages) == (examples.dicom(), ())
 
 
 def test_a_wrong_group_length_does_not_matter(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,30 @@ from gateway.stream import FileStamp
 from videos import make_video
 
 ALL = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
-MADE = {"dicom": examples.dicom, "jpeg": examples.jpeg, "pdf": examples.pdf}
+MADE = {
+    "bmp": partial(examples.raster, "BMP"),
+    "gif": partial(examples.raster, "GIF"),
+    "heic": examples.heic,
+    "png": partial(examples.raster, "PNG", size=(200, 150), compress_level=0),
+    "tiff": partial(examples.raster, "TIFF"),
+    "webp": partial(examples.raster, "WEBP"),
+    "cda": examples.cda,
+    "dicom": examples.dicom,
+    "jpeg": examples.jpeg,
+    "jpeg2000": partial(examples.raster, "JPEG2000"),
+    "jpegls": examples.jpegls,
+    "jpegxl": examples.jpegxl,
+    "mtl": examples.mtl,
+    "obj": examples.obj,
+    "pdf": examples.pdf,
+    "stl": examples.stl,
+}
+ENDLESS = {"obj", "mtl"}
+"""Formats whose files do not say where they end; a line that is cut off is all that shows it."""
+BARE = {"h264", "hevc", "mpegvideo"}
+"""Formats that consist of pictures one after the other: only decoding shows that the last one is cut."""
+CODECS = {"mpeg": "mpeg2", "mpegvideo": "mpeg2", "hevc": "hevc"}
+"""What videos hold that do not hold H.264."""
 
 
 @cache
@@ -37,11 +61,15 @@ def example(name: str) -> bytes:
     extension = next(format.extensions[0] for format in FORMATS if format.name == name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"clip{extension}"
-        codec = "mpeg2" if extension == ".mpg" else "h264"
-        size = (720, 576) if codec == "mpeg2" else (64, 48)
-        return make_video(
-            path, codec=codec, profile="high" if codec == "h264" else None, size=size
+        codec = CODECS.get(name, "h264")
+        made = make_video(
+            path,
+            codec=codec,
+            profile="high" if codec == "h264" else None,
+            size=(720, 576) if codec == "mpeg2" else (64, 48),
+            encoder={"x264-params": "force-cfr=1"} if codec == "h264" else None,
         ).read_bytes()
+    return made.replace(b"3gp6isomiso2avc1", b"3gp63gp53gp43gp6") if name == "3gp" else made
 
 
 def source(folder: Path, name: str, data: bytes) -> Source:
@@ -91,8 +119,8 @@ def test_a_wrong_extension_is_a_message(tmp_path: Path, format: Format) -> None:
         name = f"file{other.extensions[0]}"
         found = probe(source(tmp_path, name, example(format.name)), Reading())
         assert found.messages[0] == f"{name} is {format.title} by its content; its name says {other.short}"
-    found = probe(source(tmp_path, "file.png", example(format.name)), Reading())
-    assert found.messages[0] == f"file.png is {format.title} by its content; its name says PNG"
+    found = probe(source(tmp_path, "file.psd", example(format.name)), Reading())
+    assert found.messages[0] == f"file.psd is {format.title} by its content; its name says Photoshop"
 
 
 @ALL
@@ -101,8 +129,8 @@ def test_what_the_user_says_it_is_must_be_true(tmp_path: Path, format: Format) -
     names = {format.name, format.media_type, format.media_type.upper() + "; x=y", *format.aliases}
     for token in (*names, *format.extensions, *(extension[1:] for extension in format.extensions)):
         assert probe(made, Reading(media_type=token)).format == format.name
-    for token in ("image/png", "nonsense", ""):
-        with pytest.raises(Reject, match=rf"file is {format.title} by its content, not {token} as"):
+    for token in ("image/vnd.adobe.photoshop", "nonsense", ""):
+        with pytest.raises(Reject, match=re.escape(f"file is {format.title} by its content, not {token} as")):
             probe(made, Reading(media_type=token))
 
 
@@ -111,6 +139,10 @@ def test_what_the_user_says_it_is_must_be_true(tmp_path: Path, format: Format) -
 def test_a_truncated_file_is_refused_in_words(tmp_path: Path, format: Format, part: float) -> None:
     data = example(format.name).rstrip(b"\n")
     data = data[: int(len(data) * part)]
+    if format.name in ENDLESS:
+        data = data[: data.rindex(b"\n") + 2]
+    if format.name in BARE:
+        data = data[:6]
     if format.kind is Kind.DICOM:  # goes through as it is while it knows who it is, and says so
         found = probe(source(tmp_path, "image.dcm", data), Reading())
         assert not found.whole
@@ -126,9 +158,12 @@ def test_a_file_that_changes_while_it_is_read_is_for_later(
     tmp_path: Path, format: Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = example(format.name)
-    made = source(
-        tmp_path, "file", data[:200] if format.kind is Kind.DICOM else data[: len(data) * 2 // 3 + 100]
-    )
+    short = data[:200] if format.kind is Kind.DICOM else data[: len(data) * 2 // 3 + 100]
+    if format.name in ENDLESS:
+        short = data[: data.rindex(b"\n", 0, -1) + 2]
+    if format.name in BARE:
+        short = data[:9]
+    made = source(tmp_path, "file", short)
 
     def growing(source: Source, reading: Reading) -> Probe:
         try:
@@ -203,33 +238,13 @@ def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
 def test_unknown_content_is_refused_with_what_its_name_says(tmp_path: Path) -> None:
     assert "no kind that is known here" in refusal(tmp_path, b"\1\2\3\4" * 100)
     assert "though its name says PDF" in refusal(tmp_path, b"\1\2\3\4" * 100, "letter.PDF")
-    assert "though its name says STL" in refusal(tmp_path, b"\1\2\3\4" * 100, "part.stl")
+    assert "though its name says PLY" in refusal(tmp_path, b"\1\2\3\4" * 100, "part.ply")
 
 
 # --- kinds that are refused by name -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("small/bmp.bmp", "BMP"),
-        ("small/gif.gif", "GIF"),
-        ("small/jpeg2.jp2", "JPEG 2000"),
-        ("small/jxl.jxl", "JPEG XL"),
-        ("small/png-transparent.png", "PNG"),
-        ("small/png-truncated.png", "PNG"),
-        ("jpeg2000/file1.jp2", "JPEG 2000"),
-        ("jpeg2000/p0_06.j2k", "JPEG 2000"),
-        ("tiff/smile.tiff", "TIFF"),
-        ("tiff/smile-lzw.tiff", "TIFF"),
-    ],
-)
-def test_real_files_of_known_kinds_are_named(samples: Path, path: str, name: str) -> None:
-    with pytest.raises(Reject, match=f"; {name} cannot be converted by this version. "):
-        probe(Source(samples / path, samples), Reading())
-
-
-@pytest.mark.parametrize("writer", ["PNG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "JPEG2000", "ICO", "AVIF"])
+@pytest.mark.parametrize("writer", ["PPM", "ICO", "AVIF"])
 def test_pictures_that_pillow_writes_are_named(tmp_path: Path, writer: str) -> None:
     path = tmp_path / "picture.jpg"
     try:
@@ -238,48 +253,30 @@ def test_pictures_that_pillow_writes_are_named(tmp_path: Path, writer: str) -> N
         pytest.skip(f"this Pillow does not write {writer}")
     with pytest.raises(Reject, match="cannot be converted by this version") as caught:
         probe(Source(path, tmp_path), Reading())
-    names = {"JPEG2000": "JPEG 2000", "WEBP": "WebP", "PPM": "Netpbm"}
+    names = {"PPM": "Netpbm"}
     assert f"; {names.get(writer, writer)} cannot" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("data", "title"),
     [
-        (b"\xff\xd8\xff\xf7\0\x0b\x08\0\1\0\1\1\1\x11\0", "a JPEG-LS picture"),
-        (b"II+\0\x08\0\0\0", "a TIFF picture"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC or HEIF picture"),
-        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "a QuickTime movie"),
-        (b"\0\0\x10\0moov\0\0\0\x6cmvhd", "a QuickTime movie"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "a HEIF picture that is not coded in HEVC"),
+        (b"II*\0\x10\0\0\0CR\x02\0", "a camera's raw picture"),
         (b"\0\0\0\x18ftypM4A \0\0\0\0isomM4A ", "a sound file"),
-        (b"\0\0\0\x18ftyp3gp4\0\0\0\x003gp4", "a media file of the MP4 family"),
-        (b"RIFF\0\0\0\0AVI LIST", "an AVI video"),
+        (b"\0\0\0\x18ftypmj2s\0\0\0\0mj2s", "a media file of the MP4 family"),
         (b"RIFF\0\0\0\0WAVEfmt ", "a sound file"),
-        (b"\x1aE\xdf\xa3\x01\0\0\0", "a Matroska or WebM video"),
         (b"0&\xb2u\x8ef\xcf\x11\xa6\xd9", "a Windows Media video"),
-        (b"\0\0\0\1\x67\x64\0\x1f", "a bare H.264 or HEVC stream"),
-        (b"\0\0\1\xb3\x2d\x02\x40\x33", "a bare MPEG video stream"),
         (b"PK\3\4\x14\0\x06\0\x08\0[Content_Types].xml...word/document.xml", "a Word document"),
         (b"PK\3\4\x14\0\0\0mimetypeapplication/vnd.oasis.opendocument.text", "an OpenDocument file"),
         (b"PK\3\4\x14\0\0\0photo.jpg", "a ZIP archive"),
+        (b"ply\nformat ascii 1.0\n", "a PLY model"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "an old Office document"),
         (b"{\\rtf1\\ansi}", "a rich text document"),
         (b"<!DOCTYPE html><html>%PDF-1.4</html>", "a web page"),
         (b"\xef\xbb\xbf\n<?xml version='1.0'?><svg xmlns='x'/>", "a drawing in SVG"),
-        (
-            b"<?xml version='1.0'?>\n<!-- x -->\n<ClinicalDocument xmlns='urn:hl7-org:v3'>",
-            "a clinical document (CDA)",
-        ),
         (b"<?xml version='1.0'?><NativeDicomModel/>", "DICOM data in XML"),
-        (b"<?xml version='1.0'?><a/>", "an XML document"),
         (b"MSH|^~\\&|A|B", "a message in HL7 version 2"),
-        (b"solid part\n facet normal 0 0 1\n", "an STL model"),
-        (b"# made by x\nmtllib x.mtl\no part\nv 0.0 1.0 -1.0\n", "an OBJ model"),
         (b"\x1f\x8b\x08\0", "a gzip archive"),
-        (b"\x08\0\x05\0CS\x0a\0ISO_IR 192", "DICOM data without the preamble"),
-        (b"\x08\0\x16\0\x1a\0\0\x001.2.840.10008", "DICOM data without the preamble"),
-        (b"\0\x08\0\x16UI\0\x1a1.2.840.10008", "DICOM data without the preamble"),
-        (b"\x02\0\0\0UL\4\0\xc0\0\0\0\x02\0\x01\0OB", "DICOM data without the preamble"),
-        (b"DICM\x02\0\0\0UL\4\0", "DICOM data without the preamble"),
         ("Größe, und so weiter\n".encode(), "text"),
     ],
 )
@@ -289,24 +286,46 @@ def test_known_kinds_are_named_with_a_remedy(tmp_path: Path, data: bytes, title:
     assert "cannot be converted by this version. " in message
 
 
-@pytest.mark.parametrize("suffix", [".mov", ".avi", ".mkv", ".h264", ".hevc", ".m2v", ".webm", ".flv"])
-def test_videos_of_other_containers_are_named(tmp_path: Path, suffix: str) -> None:
-    codec = {".hevc": "hevc", ".m2v": "mpeg2", ".webm": "vp9", ".flv": "h264"}.get(suffix, "h264")
-    path = make_video(tmp_path / f"clip{suffix}", codec=codec)
-    named = {
-        ".mov": "QuickTime", ".avi": "AVI", ".mkv": "Matroska", ".h264": "bare H.264", ".hevc": "bare H.264",
-        ".m2v": "bare MPEG video", ".webm": "Matroska", ".flv": "Flash video",
-    }  # fmt: skip
-    with pytest.raises(Reject, match=named[suffix]):
-        probe(Source(path, tmp_path), Reading())
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<?xml version='1.0'?><a/>",
+        b"<?xml version='1.0'?>\n<!-- ClinicalDocument -->\n<a:b xmlns:a='urn:hl7-org:v3'>",
+        b"\xef\xbb\xbf<ClinicalDocument xmlns='urn:other'/>",
+        "\ufeff<?xml version='1.0' encoding='UTF-16'?><a/>".encode("utf-16-le"),
+        b"<!DOCTYPE a [<!ENTITY x 'y'>]><a/>",
+        b"<?xml version='1.0'?><!--" + b"x" * 5000 + b"--><a/>",
+    ],
+)
+def test_other_xml_is_named_by_its_root(tmp_path: Path, data: bytes) -> None:
+    message = refusal(tmp_path, data, "letter.xml")
+    assert "is an XML document with the root element " in message
+    assert "no clinical document" in message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"v 1 2 3 is what we said\nf 1 2 3\n",
+        b"Dear all,\nv 1 2 3\nv 2 3 4\nf 1 2 3\n",
+        b"newmtl is the word\nthat came first\n",
+        b"solid work\nand no facets\n",
+        b"solid",
+        b"o\ng\ns\n",
+        b"# a comment\n",
+        b"<",
+        b"< 3 > 2\n",
+    ],
+)
+def test_text_is_not_taken_for_a_model(tmp_path: Path, data: bytes) -> None:
+    assert "is text" in refusal(tmp_path, data, "notes.obj")
 
 
 def test_a_tiff_is_never_taken_for_dicom(tmp_path: Path) -> None:
     for order in ("<", ">"):
         path = tmp_path / "scan.dcm"
         Image.new("L", (64, 64)).save(path, "TIFF", big_tiff=False, tiffinfo={270: f"order {order}"})
-        with pytest.raises(Reject, match="is a TIFF picture"):
-            identify(Source(path, tmp_path))
+        assert identify(Source(path, tmp_path)).name == "tiff"
 
 
 def test_every_kind_has_a_name_of_its_own_extension() -> None:
@@ -350,6 +369,23 @@ def sparse_pdf(path: Path) -> None:
         file.write(b"trailer\n<</Size 5/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % table)
 
 
+def large_cda(path: Path) -> None:
+    data = example("cda")
+    with path.open("wb") as file:
+        file.write(data.removesuffix(b"</ClinicalDocument>") + b"<component><nonXMLBody><text>")
+        for _ in range(64):
+            file.write(b"QUJD" * (1 << 18))
+        file.write(b"</text></nonXMLBody></component></ClinicalDocument>")
+
+
+def large_stl(path: Path) -> None:
+    facet = example("stl")[84:134]
+    with path.open("wb") as file:
+        file.write(bytes(80) + (64 << 14).to_bytes(4, "little"))
+        for _ in range(64):
+            file.write(facet * (1 << 14))
+
+
 def sparse_dicom(path: Path) -> None:
     data = example("dicom")
     value = data.rindex(bytes(range(256)))
@@ -384,6 +420,21 @@ def test_a_file_of_a_gibibyte_is_probed_in_constant_memory(
     )
     length, megabytes = map(int, done.stdout.split())
     assert length == path.stat().st_size > 1 << 30
+    assert megabytes < 80
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of a process from /proc")
+@pytest.mark.parametrize("write", [large_cda, large_stl])
+def test_a_file_that_is_read_to_its_end_is_read_in_constant_memory(
+    tmp_path: Path, write: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "large"
+    write(path)
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True
+    )
+    length, megabytes = map(int, done.stdout.split())
+    assert length == path.stat().st_size > 50 << 20
     assert megabytes < 80
 
 

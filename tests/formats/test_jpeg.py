@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 
 import examples
 from gateway.config import Reading
@@ -22,6 +22,7 @@ from gateway.formats import exif, jpeg, probe
 from gateway.model import Probe, Source
 from support import require
 
+NATIVE = "1.2.840.10008.1.2.1"
 BASELINE, EXTENDED, LOSSLESS, LOSSLESS_FIRST = (f"1.2.840.10008.1.2.4.{last}" for last in (50, 51, 57, 70))
 
 
@@ -70,13 +71,12 @@ def test_cameras_pictures_are_as_pillow_sees_them(samples: Path) -> None:
     for path in sorted((samples / "jpeg").iterdir()):
         with Image.open(path) as opened:
             turned = opened.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
-            if turned:
-                with pytest.raises(Reject, match="EXIF orientation"):
-                    probe(Source(path, samples), Reading())
-                continue
             found = probe(Source(path, samples), Reading())
             assert found.pixels is not None
-            assert (found.pixels.columns, found.pixels.rows) == opened.size
+            assert (found.pixels.columns, found.pixels.rows) == ImageOps.exif_transpose(opened).size
+            assert bool(found.convert) is turned
+            if turned:
+                continue
             assert (opened.mode, found.pixels.photometric_interpretation) == ("RGB", "YBR_FULL_422")
             assert found.transfer_syntax == BASELINE
             assert found.content.read() == path.read_bytes()
@@ -181,30 +181,40 @@ def test_extended_and_lossless_pictures_pass_through(
     assert stream.startswith(found.content.read())
 
 
-def test_lossless_ycc_is_named_so_and_subsampled_lossless_refused(tmp_path: Path) -> None:
+def test_lossless_ycc_is_named_so_and_has_a_form_in_rgb(tmp_path: Path) -> None:
     stream = compressed(tmp_path, "+e1", **COLOUR)
     bare = stream[: stream.rindex(b"\xff\xd9") + 2]
     jfif = segment(0xE0, b"JFIF\0\1\2\0\0\1\0\1\0\0")
     found = look(tmp_path, inserted(bare, jfif))
-    assert found.pixels is not None
-    assert found.pixels.photometric_interpretation == "YBR_FULL"
+    assert colours_of(found) == [(LOSSLESS_FIRST, "YBR_FULL", 8), (NATIVE, "RGB", 8)]
     frame = at(bare, 0xC3)
     thinner = bytearray(bare)
     thinner[frame + 11] = 0x21
-    assert "lower resolution" in refusal(tmp_path, bytes(thinner))
+    assert colours_of(look(tmp_path, bytes(thinner))) == [(NATIVE, "RGB", 8)]
     deeper = bytearray(inserted(bare, jfif))
     deeper[at(bytes(deeper), 0xC3) + 4] = 12
-    assert "12 bits" in refusal(tmp_path, bytes(deeper))
+    assert colours_of(look(tmp_path, bytes(deeper))) == [(NATIVE, "RGB", 8)]
+
+
+def colours_of(found: Probe | None) -> list[tuple[str, str, int]]:
+    """Transfer syntax, colours and bits of all forms of a picture."""
+    forms = []
+    while found:
+        assert found.pixels
+        forms.append(
+            (found.transfer_syntax, found.pixels.photometric_interpretation, found.pixels.bits_stored)
+        )
+        found = found.otherwise
+    return forms
 
 
 def test_extended_with_eight_bits_is_grey_only(tmp_path: Path) -> None:
     for mode in ("L", "RGB"):
         data = bytearray(examples.jpeg(mode))
         data[at(bytes(data), 0xC0) + 1] = 0xC1
-        if mode == "L":
-            assert look(tmp_path, bytes(data)).transfer_syntax == EXTENDED
-        else:
-            assert "extended JPEG in colour" in refusal(tmp_path, bytes(data))
+        found = look(tmp_path, bytes(data))
+        assert found.transfer_syntax == (EXTENDED if mode == "L" else BASELINE)
+        assert bool(found.convert) is (mode == "RGB")
 
 
 # --- colours ------------------------------------------------------------------------------------------
@@ -335,14 +345,18 @@ GREY = examples.jpeg("L")
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (examples.jpeg(progressive=True), "progressive"),
-        (examples.jpeg("CMYK"), "CMYK"),
-        (changed(JPEG, 0xC0, 1, 0xC9), "arithmetically"),
+        (changed(examples.jpeg("CMYK"), 0xC0, 4, 12), "12 bits"),
+        (changed(changed(examples.jpeg("CMYK"), 0xC0, 4, 12), 0xC0, 1, 0xC1), "CMYK"),
+        (changed(JPEG, 0xC0, 1, 0xCB), "arithmetically"),
         (changed(JPEG, 0xC0, 1, 0xCD), "hierarchical"),
         (inserted(JPEG, segment(0xDE, b"")), "hierarchical"),
         (changed(JPEG, 0xC0, 1, 0xF7), "JPEG-LS"),
-        (changed(JPEG, 0xC0, 5, 0, 0), "height only behind the picture"),
-        (JPEG[:-2] + segment(0xDC, b"\0\x17") + JPEG[-2:], "height only behind the picture"),
+        (changed(JPEG, 0xC0, 5, 0, 0), "does not say its height"),
+        (JPEG[:-2] + 2 * segment(0xDC, b"\0\x17") + JPEG[-2:], "more than once"),
+        (changed(JPEG, 0xC0, 5, 0, 0)[:-2] + segment(0xDC, b"\0\0") + JPEG[-2:], "does not say its height"),
+        (JPEG[:-2] + segment(0xDC, b"\0\0\x17") + JPEG[-2:], "height"),
+        (examples.jpeg(progressive=True)[:-2].rpartition(b"\xff\xc4")[0] + b"\xff\xda", "not whole"),
+        (changed(examples.jpeg(progressive=True), 0xDA, 13, 0x10), "each of its components once"),
         (changed(JPEG, 0xC0, 7, 0, 0), "0 columns"),
         (changed(JPEG, 0xC0, 4, 12), "12 bits"),
         (changed(JPEG, 0xC0, 9, 2), "wrong length"),
@@ -370,7 +384,7 @@ def test_refusals_say_why(tmp_path: Path, data: bytes, words: str) -> None:
     assert words in refusal(tmp_path, data)
 
 
-def test_two_components_are_refused(tmp_path: Path) -> None:
+def test_two_components_are_grey(tmp_path: Path) -> None:
     frame, scan = at(JPEG, 0xC0), at(JPEG, 0xDA)
     data = (
         JPEG[:frame]
@@ -379,7 +393,33 @@ def test_two_components_are_refused(tmp_path: Path) -> None:
         + segment(0xDA, b"\2" + JPEG[scan + 5 : scan + 9] + b"\0\x3f\0")
         + JPEG[scan + 14 :]
     )
-    assert "has 2 components" in refusal(tmp_path, data)
+    assert colours_of(look(tmp_path, data)) == [(NATIVE, "MONOCHROME2", 8)]
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_a_height_behind_the_picture_is_written_into_its_header(tmp_path: Path, strip: bool) -> None:
+    behind = changed(JPEG, 0xC0, 5, 0, 0)[:-2] + segment(0xDC, b"\0\x17") + JPEG[-2:]
+    found = look(tmp_path, behind, Reading(strip_app=strip))
+    assert found.content.read() == (without(JPEG, 0xE0) if strip else JPEG)
+    assert found.transfer_syntax == BASELINE
+    assert "height" in found.messages[0]
+
+
+def test_forms_of_pictures_that_cannot_go_in_as_they_are(tmp_path: Path) -> None:
+    decoded = (NATIVE, "RGB", 8)
+    recoded = (BASELINE, "YBR_FULL_422", 8)
+    for data, expected in (
+        (JPEG, [recoded, decoded]),
+        (examples.jpeg(progressive=True), [recoded, decoded]),
+        (examples.jpeg("L", progressive=True), [(BASELINE, "MONOCHROME2", 8), (NATIVE, "MONOCHROME2", 8)]),
+        (examples.jpeg(keep_rgb=True), [(BASELINE, "RGB", 8), decoded]),
+        (examples.jpeg(keep_rgb=True, progressive=True), [(BASELINE, "RGB", 8), decoded]),
+        (changed(JPEG, 0xC0, 1, 0xC9), [recoded, decoded]),
+        (examples.jpeg("CMYK"), [decoded]),
+        (examples.jpeg("CMYK", progressive=True), [decoded]),
+        (changed(changed(JPEG, 0xC0, 4, 12), 0xC0, 1, 0xC1), [decoded]),
+    ):
+        assert colours_of(look(tmp_path, data)) == expected
 
 
 # --- EXIF ---------------------------------------------------------------------------------------------
@@ -396,12 +436,21 @@ def with_exif(
 
 
 @pytest.mark.parametrize("orientation", range(10))
-def test_pictures_that_must_be_turned_are_refused(tmp_path: Path, orientation: int) -> None:
+def test_pictures_that_must_be_turned_are_turned_when_the_object_is_built(
+    tmp_path: Path, orientation: int
+) -> None:
     data = with_exif({ExifTags.Base.Orientation: orientation})
-    if 2 <= orientation <= 8:
-        assert f"EXIF orientation {orientation}" in refusal(tmp_path, data)
-    else:
-        assert look(tmp_path, data).messages == ()
+    found = look(tmp_path, data)
+    assert found.pixels is not None
+    assert bool(found.convert) is (2 <= orientation <= 8)
+    assert (found.pixels.columns, found.pixels.rows) == ((23, 37) if 5 <= orientation <= 8 else (37, 23))
+    assert found.facts["exif"]["orientation"] == orientation
+    assert found.messages == ()
+    kept = look(tmp_path, data, Reading(keep_orientation=True))
+    assert kept.pixels is not None
+    assert (kept.pixels.columns, kept.pixels.rows) == (37, 23)
+    assert kept.content.read() == data
+    assert bool(kept.messages) is bool(found.convert)
 
 
 def test_facts_of_the_camera(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from gateway.formats.video_rules import (
     Container,
     Sound,
     Unsuitable,
-    check_container,
     check_pictures,
     check_sound,
     level_for,
+    suits,
 )
 
 HD = (120, 68)
@@ -172,11 +172,7 @@ def test_containers_are_those_that_the_standard_names(container: Container) -> N
         (h265(), "MP4 MPEG-TS"),
         (h262(), "MP4 MPEG-TS MPEG-PS"),
     ):
-        if container.short in allowed.split():
-            check_container(coding, container)
-        else:
-            with pytest.raises(Unsuitable, match="only"):
-                check_container(coding, container)
+        assert suits(coding, container) is (container.short in allowed.split())
 
 
 MP4, TS = Container.MP4, Container.TRANSPORT
@@ -217,9 +213,8 @@ def test_sound_that_may_go_with_h264_and_hevc(sound: Sound, container: Container
 def test_sound_that_may_not_go_with_h264(sound: Sound, container: Container, text: str) -> None:
     with pytest.raises(Unsuitable, match=text) as caught:
         check_sound(sound, avc(), container)
-    assert "-c:v copy -c:a aac -ar 48000 -ac 2 a-dicom.mp4" in caught.value.remedy.format(
-        file="a.ts", stem="a"
-    )
+    assert "--audio convert" in caught.value.remedy
+    assert "--audio drop" in caught.value.remedy
 
 
 def test_mpeg2_goes_with_mp3_alone() -> None:
@@ -227,4 +222,4 @@ def test_mpeg2_goes_with_mp3_alone() -> None:
     for codec in ("mp2", "ac3", "aac"):
         with pytest.raises(Unsuitable, match="DICOM permits MP3") as caught:
             check_sound(Sound(codec, 48000, 2, None), h262(), TS)
-        assert "libmp3lame" in caught.value.remedy
+        assert "--audio convert" in caught.value.remedy

@@ -1,11 +1,14 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.config import Lossless, Reading, Sound
 from gateway.errors import Fatal, Reject
-from gateway.mapping.describe import Description, describe, description
+from gateway.mapping.describe import Description, choose, describe, description, reading
+from gateway.mapping.language import load
 from gateway.model import Attributes, DicomFacts, Kind, Pixels, Probe, Source
 from gateway.stream import FileSlice, Stream
 
@@ -14,6 +17,7 @@ TAKEN = datetime(2024, 5, 31, 14, 30, 5)  # noqa: DTZ001 - local time, as camera
 COLOUR = Pixels(10, 10, 3, "YBR_FULL_422", planar_configuration=0)
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+NATIVE = "1.2.840.10008.1.2.1"
 
 
 def probe(folder: Path, name: str = "photo.jpg", **changes: Any) -> Probe:
@@ -35,7 +39,13 @@ def probe(folder: Path, name: str = "photo.jpg", **changes: Any) -> Probe:
 
 
 def document(folder: Path, **changes: Any) -> Probe:
-    fields = {"format": "pdf", "kind": Kind.DOCUMENT, "pixels": None, "facts": {"pdf": {"title": "Report"}}}
+    fields = {
+        "format": "pdf",
+        "kind": Kind.DOCUMENT,
+        "media_type": "application/pdf",
+        "pixels": None,
+        "facts": {"pdf": {"title": "Report"}},
+    }
     return probe(folder, "a.pdf", **fields | {"transfer_syntax": "1.2.840.10008.1.2.1"} | changes)
 
 
@@ -199,16 +209,100 @@ def test_a_picture_that_an_object_may_not_carry_becomes_a_secondary_capture(tmp_
     assert attributes.template == "secondary-capture"
     assert attributes.dataset.SOPClassUID == "1.2.840.10008.5.1.4.1.1.7"
     assert attributes.messages == (
-        "becomes a secondary-capture object and not vl-photographic: "
+        "becomes the object secondary-capture and not vl-photographic: "
         "a VL Photographic Image is not stored with RGB pixels in this compression",
     )
     deep = probe(tmp_path, transfer_syntax=JPEG_EXTENDED, pixels=Pixels(1, 1, 1, "MONOCHROME2", 16, 12))
     assert shown(deep, photographic=True).template == "secondary-capture"
     assert "12 bits a sample" in shown(deep, photographic=True).messages[0]
     with pytest.raises(
-        Reject, match=r"photo\.jpg cannot become a secondary-capture object: a Secondary Capture"
+        Reject, match=r"photo\.jpg cannot become the object secondary-capture: a Secondary Capture"
     ):
         shown(probe(tmp_path, transfer_syntax="1.2.840.10008.1.2.4.55"))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "template"),
+    [
+        (COLOUR, "secondary-capture"),
+        (Pixels(9, 9, 1, "MONOCHROME2", 16, 16), "secondary-capture"),
+        (Pixels(9, 9, 1, "MONOCHROME2", frames=2), "multiframe-byte-secondary-capture"),
+        (Pixels(9, 9, 1, "MONOCHROME2", 16, 12, frames=2), "multiframe-word-secondary-capture"),
+        (
+            Pixels(9, 9, 3, "RGB", planar_configuration=0, frames=2),
+            "multiframe-true-color-secondary-capture",
+        ),
+    ],
+)
+def test_pictures_become_what_they_fit_into(pixels: Pixels, template: str, tmp_path: Path) -> None:
+    what = probe(tmp_path, transfer_syntax=NATIVE, pixels=pixels)
+    if pixels is COLOUR:
+        what = probe(tmp_path)
+    attributes = shown(what)
+    assert (attributes.template, attributes.messages) == (template, ())
+    asked_for = "multiframe-byte-secondary-capture" if pixels.samples_per_pixel > 1 else "vl-photographic"
+    other = shown(what, template=asked_for)
+    if pixels is not COLOUR and (pixels.bits_stored > 8 or pixels.frames):
+        assert other.template == template
+        assert other.messages[0].startswith(f"becomes the object {template} and not {asked_for}: ")
+
+
+def test_documents_become_what_they_are(tmp_path: Path) -> None:
+    names = {
+        "text/xml": "encapsulated-cda",
+        "model/stl": "encapsulated-stl",
+        "model/obj": "encapsulated-obj",
+        "model/mtl": "encapsulated-mtl",
+    }
+    for media_type, template in names.items():
+        assert shown(document(tmp_path, media_type=media_type)).template == template
+    with pytest.raises(Reject, match="an Encapsulated PDF holds application/pdf and not model/stl"):
+        shown(document(tmp_path, media_type="model/stl"), template="encapsulated-pdf")
+
+
+def test_the_first_form_that_the_object_takes_is_chosen(tmp_path: Path) -> None:
+    plain = probe(tmp_path, transfer_syntax=NATIVE, pixels=Pixels(10, 10, 3, "RGB", planar_configuration=0))
+    coded = probe(tmp_path, pixels=Pixels(10, 10, 3, "RGB", planar_configuration=0), otherwise=plain)
+    assert choose(coded, asked()) is coded
+    assert choose(coded, asked(photographic=True)) is plain
+    assert choose(coded, asked(template="vl-endoscopic")) is plain
+    assert choose(coded, asked(template="multiframe-byte-secondary-capture")) is coded
+    assert choose(coded, asked(template="encapsulated-pdf")) is coded
+    assert choose(document(tmp_path), asked()).kind is Kind.DOCUMENT
+    assert choose(dicom(tmp_path), asked()).kind is Kind.DICOM
+    deep = probe(
+        tmp_path,
+        transfer_syntax=JPEG_EXTENDED,
+        pixels=Pixels(9, 9, 1, "MONOCHROME2", 16, 12),
+        otherwise=plain,
+    )
+    assert choose(deep, asked(template="ophthalmic-8-bit")) is plain
+
+
+def test_the_command_line_has_the_last_word_on_conversion(tmp_path: Path) -> None:
+    text = "convert: {lossless: rle, transcode: yes, audio: drop, orientation: keep, encrypted: allow}\n"
+    given = load(mapping(tmp_path, text))
+    usual = reading(Reading(), given)
+    assert usual == Reading(
+        lossless=Lossless.RLE,
+        transcode=True,
+        sound=Sound.DROP,
+        keep_orientation=True,
+        allow_encrypted=True,
+    )
+    asked_for = reading(Reading(lossless=Lossless.NATIVE, sound=Sound.CONVERT, max_pixels=5), given)
+    assert (asked_for.lossless, asked_for.sound, asked_for.max_pixels) == (Lossless.NATIVE, Sound.CONVERT, 5)
+    assert reading(Reading(), given, {"sound", "transcode"}) == replace(
+        usual, sound=Sound.KEEP, transcode=False
+    )
+    assert reading(Reading(verbatim=True), None) == Reading(verbatim=True)
+
+
+def test_a_template_says_how_pixels_are_stored(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("extends: secondary-capture\nconvert: {lossless: jpeg-ls}\n")
+    assert shown(probe(tmp_path), template=str(own)).lossless is Lossless.JPEG_LS
+    assert shown(probe(tmp_path)).lossless is None
 
 
 def test_a_template_is_for_one_kind_of_file(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 # ruff: noqa: E501 - tables of cases are read best with a case a line
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.config import Lossless
 from gateway.errors import Fatal
 from gateway.mapping import language
+from gateway.mapping.conversion import Conversion
 from gateway.mapping.language import Mapping, available, load, load_template, own
 
 GOOD = """\
@@ -123,8 +126,7 @@ def test_what_is_not_there_is_named_with_what_is(tmp_path: Path) -> None:
         load(str(tmp_path / "gone.yaml"))
     assert complaints(tmp_path, "extends: gone.yaml\ntemplate: gone\n") == [
         "1:10: there is no mapping 'gone.yaml': name one of document, photo, or a file that exists",
-        "2:11: there is no template 'gone': name one of encapsulated-pdf, secondary-capture, video-photographic, "
-        "vl-photographic, or a file that exists",
+        f"2:11: there is no template 'gone': name one of {', '.join(available('templates'))}, or a file that exists",
     ]
 
 
@@ -141,9 +143,23 @@ def test_a_template_that_names_no_object_is_none(tmp_path: Path) -> None:
     with pytest.raises(Fatal, match="the template common does not say which object it is for"):
         load_template("common")
     with pytest.raises(
-        Fatal, match=r"t\.yaml:1:1: a template has no 'sources'; there is attributes, extends"
+        Fatal, match=r"t\.yaml:1:1: a template has no 'sources'; there is attributes, convert, extends"
     ):
         load_template(write(tmp_path, "sources: {}\n", "t.yaml"))
+
+
+def test_files_say_how_conversions_are_made(tmp_path: Path) -> None:
+    write(tmp_path, "convert: {lossless: rle, frame_rate: 30000/1001, jxl: keep}\n", "base.yaml")
+    mapping = load(
+        write(tmp_path, "extends: base.yaml\nconvert: {lossless: jpeg2000, transcode: no, audio:}\n")
+    )
+    assert mapping.convert == Conversion(
+        lossless=Lossless.JPEG_2000, frame_rate=Fraction(30000, 1001), allow_jxl=True, transcode=False
+    )
+    own = write(tmp_path, "extends: vl-photographic\nconvert: {lossless: rle}\n", "own.yaml")
+    assert load_template(own).lossless is Lossless.RLE
+    with pytest.raises(Fatal, match=r"w\.yaml:1:11: convert has no 'transcode'; there is lossless"):
+        load_template(write(tmp_path, "convert: {transcode: yes}\n", "w.yaml"))
 
 
 # Mistakes that people make: each a document, and the beginnings of the complaints that it gets
@@ -172,7 +188,7 @@ MISTAKES = {
         ["2:14: text that begins with {{ needs quotes round it; write: PatientID: '{{ exif.mak }}'", "2:22: exif has no 'mak'"],
     ),
     "undefined name": (GOOD.replace("PatientID: '{{ path.mrn", "PatientID: '{{ path.mnr"), ["7:23: path has no 'mnr'; did"]),
-    "undefined source": ("attributes:\n  PatientID: '{{ row.mrn }}'\n", ["2:18: there is no 'row' here; there is exif"]),
+    "undefined source": ("attributes:\n  PatientID: '{{ row.mrn }}'\n", ["2:18: there is no 'row' here; there is cda, exif"]),
     "bad pattern": (GOOD.replace("\\d+)", "\\d+"), ["3:17: this is not a regular expression"]),
     "text for a sequence": (
         "attributes:\n  AnatomicRegionSequence: Skin\n",
@@ -189,6 +205,20 @@ MISTAKES = {
     "file meta": ("attributes:\n  TransferSyntaxUID: '1.2'\n", ["2:3: (0002,0010) belongs to the File Meta Information"]),
     "unknown source": ("sources: {table: {file: x}}\n", ["1:11: sources has no 'table'; there is path"]),
     "unknown key": ("identity: {patient: x}\n", ["1:12: identity has no 'patient'; there is series, study"]),
+    "conversion": (
+        "convert:\n  lossless: png\n  transcode: maybe\n  audio: [drop]\n  frame_rate: 0\n  video: yes\n",
+        [
+            "2:13: lossless cannot be 'png': write native or jpeg-ls or jpeg2000 or rle",
+            "3:14: transcode cannot be 'maybe': write yes or no",
+            "4:10: audio cannot be a table or list: write keep or drop or convert",
+            "5:15: frame_rate cannot be '0': write a number or a fraction, such as 25 or 30000/1001",
+            "6:3: convert has no 'video'",
+        ],
+    ),
+    "wrong meaning": (
+        "attributes:\n  AnatomicRegionSequence: SCT:39937001:Head\n",
+        ["2:27: AnatomicRegionSequence cannot be SCT:39937001:Head, since 39937001 is a code of SCT and means Skin: write SCT:39937001:Skin"],
+    ),
     "no table": ("attributes: [a]\nidentity: x\nsources: y\n", ["1:13: attributes is a table", "2:11: identity is a table", "3:10: sour"]),
     "key that is no text": ("identity: {study: [a]}\nextends: [b]\ntemplate: {a: b}\n", ["1:19: study is one text", "2:10: ext", "3:11: tem"]),
     "inside an item": (

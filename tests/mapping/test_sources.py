@@ -9,7 +9,7 @@ from gateway import formats
 from gateway.config import Reading
 from gateway.errors import Reject
 from gateway.mapping.nodes import Fault, parse
-from gateway.mapping.sources import exif, gather, known, media, path, pdf, video
+from gateway.mapping.sources import cda, exif, gather, known, media, model, path, pdf, video
 from gateway.mapping.sources.path import Patterns
 from gateway.model import Probe, Source
 
@@ -34,6 +34,21 @@ def test_every_fact_that_a_format_knows_can_be_named(tmp_path: Path) -> None:
     assert picture.facts["exif"].keys() <= set(exif.NAMES)
     assert document.facts["pdf"].keys() <= set(pdf.NAMES)
     assert pdf.facts(document)["title"] == "Report"
+    letter = probed(tmp_path / "a.xml", examples.cda())
+    assert letter.facts["cda"].keys() == set(cda.NAMES)
+    assert cda.facts(letter)["identifier"] == "1.2.276.0.76.1^4711"
+    materials = probed(tmp_path / "skull.mtl", examples.mtl())
+    surface = probed(tmp_path / "skull.obj", examples.obj())
+    assert materials.facts["model"].keys() | surface.facts["model"].keys() == set(model.NAMES)
+    assert model.facts(surface) == {
+        "title": "Skull",
+        "triangles": 40,
+        "vertices": 120,
+        "bounds": "0, 0, 0, 40, 1.5, 0.25",
+        "materials": None,
+        "mtllib": "skull.mtl",
+        "textures": "bone.jpg",
+    }
 
 
 def test_each_source_answers_for_every_file(tmp_path: Path) -> None:
@@ -41,7 +56,8 @@ def test_each_source_answers_for_every_file(tmp_path: Path) -> None:
     assert set(facts) - {"path"} == set(known(()))
     for source, names in known(()).items():
         assert set(facts[source]) == set(names)
-    assert all(value is None for value in (*facts["pdf"].values(), *facts["video"].values()))
+    for other in ("cda", "model", "pdf", "video"):
+        assert all(value is None for value in facts[other].values())
     assert set(video.NAMES) == set(facts["video"])
 
 

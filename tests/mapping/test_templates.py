@@ -114,6 +114,43 @@ def test_videos_of_any_part_of_the_body_are_valid(typed: str, video: Probe, tmp_
     assert dciodvfy(made(video, tmp_path, "video-photographic", typed)) == []
 
 
+DEVICE = ("Manufacturer=A", "ManufacturerModelName=B", "DeviceSerialNumber=C", "SoftwareVersions=1")
+WHEN = ("ContentDate=20240531", "ContentTime=1430", "AcquisitionDateTime=202405311430")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        WHO + ORDER,
+        ("ContactMethod=CONTACT", "ImmersionMedia=WATER", "LightSourcePolarization=POLARIZED"),
+        ("ContactMethod=CONTACT",),
+        ("TrackingID=mole 1", "TrackingUID=2.25.9", "RecognizableVisualFeatures=NO"),
+        ("AnatomicRegionSequence=SCT:69536005:Head",),
+        ("ImageLaterality=L", "EmitterColorTemperature=5600", "OpticalMagnificationFactor=10"),
+    ],
+)
+def test_pictures_through_a_dermatoscope_are_valid(
+    typed: tuple[str, ...], photo: Probe, tmp_path: Path
+) -> None:
+    assert dciodvfy(made(photo, tmp_path, "dermoscopic-photographic", *DEVICE, *typed)) == []
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        WHO + ORDER,
+        ("ImageLaterality=B", "AnatomicRegionSequence=SCT:5665001:Retina"),
+        ("PupilDilated=YES",),
+        ("PupilDilated=NO", "DetectorType=CMOS", "HorizontalFieldOfView=45"),
+        (r"ImageType=ORIGINAL\PRIMARY\\COLOR",),
+        ("AcquisitionDeviceTypeCodeSequence=SCT:397247004:Slit Lamp Biomicroscope", "BurnedInAnnotation=YES"),
+    ],
+)
+def test_pictures_of_eyes_are_valid(typed: tuple[str, ...], photo: Probe, tmp_path: Path) -> None:
+    side = () if any("ImageLaterality" in each for each in typed) else ("ImageLaterality=R",)
+    assert dciodvfy(made(photo, tmp_path, "ophthalmic-8-bit", *WHEN, *side, *typed)) == []
+
+
 def test_what_the_mappings_make_is_valid(tmp_path: Path) -> None:
     photo = probed(examples.write(tmp_path / "4711001_20240531_L_02.jpg", examples.jpeg()))
     assert dciodvfy(made(photo, tmp_path, "vl-photographic", mapping="photo")) == []

@@ -91,14 +91,14 @@ def test_attributes_are_named_by_keyword_tag_or_path() -> None:
 
 def test_codes_have_a_short_form() -> None:
     dataset = given_by(
-        "AnatomicRegionSequence=SCT:39937001:Skin: of the hand",
+        "AnatomicRegionSequence=99X:39937:Skin: of the hand",
         r"ProcedureCodeSequence=99X:1:One\99X:123456789012345678:Long",
         "ConceptNameCodeSequence=",
     )
     skin = dataset.AnatomicRegionSequence[0]
     assert (skin.CodingSchemeDesignator, skin.CodeValue, skin.CodeMeaning) == (
-        "SCT",
-        "39937001",
+        "99X",
+        "39937",
         "Skin: of the hand",
     )
     assert dataset.ProcedureCodeSequence[1].LongCodeValue == "123456789012345678"

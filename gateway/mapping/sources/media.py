@@ -19,8 +19,8 @@ def facts(probe: Probe, captured: datetime | None) -> Mapping[str, Any]:
     source = probe.source
     return {
         "name": source.name,
-        "stem": source.path.stem,
-        "extension": source.path.suffix.removeprefix(".").lower(),
+        "stem": source.shown.stem,
+        "extension": source.shown.suffix.removeprefix(".").lower(),
         "folder": source.folder,
         "relative": source.relative,
         "size": probe.content.length,

@@ -51,7 +51,7 @@ def facts(source: Source, patterns: Patterns) -> Mapping[str, str | None]:
         if match is None:
             what = {"name": "name", "folder": "folder", "relative": "path"}[part]
             raise Reject(
-                f"{source.path}: its {what} {text!r} is not what the mapping expects: {pattern.pattern}"
+                f"{source.shown}: its {what} {text!r} is not what the mapping expects: {pattern.pattern}"
             )
         found |= match.groupdict()
     return found

@@ -1,0 +1,288 @@
+"""The tracks of a new video that are coded again: pictures as H.264, sound as AAC or MP3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from gateway.convert.video_source import VideoSource, decoding, demuxing, packets_of, prepare
+from gateway.convert.video_stamps import Stamps
+from gateway.errors import Reject
+
+if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
+    from av.audio.frame import AudioFrame
+    from av.container import OutputContainer
+    from av.filter import Graph
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+
+THREADS = 4
+"""The encoder's threads: a fixed number, on which its result depends."""
+
+_QUALITY = "18"  # constant rate factor at which x264's losses are hardly seen
+_BIT_RATE, _BUFFER = "62500000", "78125000"  # of High profile at level 4.1 and 4.2 (H.264 Table A-1, A.3.3)
+_LIMITED, _BT709 = 1, 1  # codes of libav for colours
+_BT2020, _HIGH_DYNAMIC_RANGE = 9, (16, 18)
+_SOUND_RATE = 48_000
+_FRAME_SIZES = {"aac": 1024, "libmp3lame": 1152}
+_SOUND_BIT_RATE = 192_000
+_LONGEST_GAP = 1  # seconds of silence that are made; longer ones stay gaps
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What coded pictures are made into: H.264 High of `columns` by `rows` square pixels.
+
+    `size` is that of the source, before `turn`, libav's filters that set it upright. `scaled` says that
+    the pixels are resampled; otherwise an odd size is filled up to an even one.
+    """
+
+    size: tuple[int, int]
+    columns: int
+    rows: int
+    scaled: bool
+    turn: tuple[str, ...]
+    level: str
+    rate: Fraction
+
+
+class RecodedPictures:
+    """Pictures decoded and coded as H.264 High, each at its time, in the memory of a few."""
+
+    def __init__(
+        self, out: OutputContainer, template: Any, source: VideoSource, stamps: Stamps, picture: Picture
+    ) -> None:
+        self._source, self._stamps, self._picture, self._old = source, stamps, picture, template
+        prepare(template)
+        self._look = _first_picture(source)
+        _check_colours(source, self._look)
+        self._fields = self._look.interlaced_frame and not picture.turn and picture.rows % 4 == 0
+        self._stream = _encoder(out, stamps, picture, self._look, fields=self._fields)
+        self._graph = self._filters()
+        self._packets = self.frames = self.damaged = 0
+        self._last: int | None = None
+
+    def feed(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+        """The new packets of the pictures that one old packet completes."""
+        import av
+
+        packet.pts = packet.dts = self._packets
+        self._packets += 1
+        try:
+            decoded = self._old.decode(packet)
+        except av.InvalidDataError as error:
+            raise Reject(
+                f"{self._source.path} is damaged: its picture {self._packets:,} cannot be decoded. "
+                "Export it again"
+            ) from error
+        for frame in decoded:
+            yield from self._take(frame)
+
+    def end(self) -> Iterator[Packet[Any]]:
+        """The packets of the pictures that were held back."""
+        for frame in self._old.decode(None):
+            yield from self._take(frame)
+        if self.frames:
+            self._graph.push(None)
+            yield from self._encoded()
+            yield from self._stream.encode(None)
+
+    def _take(self, frame: VideoFrame) -> Iterator[Packet[Any]]:
+        """Sends a decoded picture through the filters."""
+        if (frame.width, frame.height) != (self._look.width, self._look.height):
+            raise Reject(
+                f"{self._source.path} has pictures of {self._look.width}x{self._look.height} and of "
+                f"{frame.width}x{frame.height}; an object has one size. Split it and give the parts"
+            )
+        self.damaged += frame.is_corrupt
+        frame.time_base = Fraction(1)
+        self._graph.push(frame)
+        yield from self._encoded()
+
+    def _encoded(self) -> Iterator[Packet[Any]]:
+        """The packets of the pictures that come out of the filters."""
+        for frame in _pulled(self._graph):
+            frame.pts = self._time(round((frame.pts or 0) * (frame.time_base or Fraction(1))))
+            frame.time_base = self._stamps.tick
+            frame.pict_type = 0  # the encoder would repeat the old choice
+            self.frames += 1
+            yield from self._stream.encode(frame)
+
+    def _time(self, number: int) -> int:
+        """When the picture that began in a packet is shown."""
+        known = self._stamps.shown or self._stamps.display
+        index = number if self._stamps.shown else self.frames
+        if index >= len(known):
+            raise Reject(f"{self._source.path} has more pictures than its container lists. Export it again")
+        time = known[index] - self._stamps.display[0]
+        if self._last is not None and time <= self._last:
+            raise Reject(
+                f"{self._source.path} has time stamps that jump back at picture {self.frames + 1:,}. "
+                "Export it again, or split it there"
+            )
+        self._last = time
+        return time
+
+    def _filters(self) -> Graph:
+        """From decoded pictures to upright ones of square pixels, 4:2:0 and 8 bits."""
+        from av.filter import Graph
+
+        look, picture = self._look, self._picture
+        graph = Graph()
+        entry = (
+            f"video_size={look.width}x{look.height}:pix_fmt={look.format.name}:time_base=1/1:"
+            f"colorspace={look.colorspace}:range={look.color_range}"
+        )
+        nodes = [graph.add("buffer", entry)]
+        if look.interlaced_frame and not self._fields:
+            nodes.append(graph.add("yadif", "mode=send_frame:deint=interlaced"))
+        for each in picture.turn:
+            name, _, values = each.partition("=")
+            nodes.append(graph.add(name, values or None))
+        size = f"{picture.columns}:{picture.rows}" if picture.scaled else "iw:ih"
+        matrix = ":out_color_matrix=bt709" if look.format.is_rgb else ""
+        nodes.append(graph.add("scale", f"{size}:flags=lanczos+accurate_rnd:interl=-1:out_range=tv{matrix}"))
+        nodes.append(graph.add("format", "yuv420p"))
+        nodes.append(graph.add("pad", f"{picture.columns}:{picture.rows}"))
+        nodes.append(graph.add("buffersink"))
+        graph.link_nodes(*nodes).configure()
+        return graph
+
+
+class RecodedSound:
+    """Sound decoded and coded as AAC or MP3 of 48 kHz and two channels; short gaps become silence."""
+
+    def __init__(self, out: Any, template: Any, source: VideoSource, encoder: str, first: Fraction) -> None:
+        self._path, self._old, self._first, self._encoder = source.path, template, first, encoder
+        self._stream = out.add_stream(encoder, rate=_SOUND_RATE)
+        self._stream.layout, self._stream.bit_rate = "stereo", _SOUND_BIT_RATE
+        self._graph: Graph | None = None
+        self._form: tuple[int, str, str] | None = None
+        self._next = Fraction(0)
+        self.frames = self.damaged = 0
+
+    def feed(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+        """The new packets that one old packet completes."""
+        import av
+
+        try:
+            decoded = self._old.decode(packet)
+        except av.InvalidDataError:
+            self.damaged += 1
+            return
+        for frame in decoded:
+            yield from self._take(frame)
+
+    def end(self) -> Iterator[Packet[Any]]:
+        """The packets of the sound that was held back."""
+        for frame in self._old.decode(None):
+            yield from self._take(frame)
+        if self._graph:
+            yield from self._drained(self._graph)
+            yield from self._stream.encode(None)
+
+    def _take(self, frame: AudioFrame) -> Iterator[Packet[Any]]:
+        """Sends decoded sound through the filters, new ones after a gap or where its form changes."""
+        form = (frame.sample_rate, frame.format.name, frame.layout.name)
+        tick = frame.time_base or Fraction(1, frame.sample_rate)
+        time = self._next if frame.pts is None else frame.pts * tick - self._first
+        if self._graph and (form != self._form or abs(time - self._next) > _LONGEST_GAP):
+            yield from self._drained(self._graph)
+            self._graph = None
+            if time < self._next - _LONGEST_GAP:
+                raise Reject(
+                    f"{self._path} has sound whose time stamps jump back. Give --audio drop to leave it out"
+                )
+        if self._graph is None:
+            self._graph, self._form = self._filters(frame), form
+        frame.pts = round(time / tick)
+        self._next = time + Fraction(frame.samples, frame.sample_rate)
+        self._graph.push(frame)
+        yield from self._encoded(self._graph)
+
+    def _drained(self, graph: Graph) -> Iterator[Packet[Any]]:
+        """The packets of the sound that is left in filters that get no more."""
+        graph.push(None)
+        yield from self._encoded(graph)
+
+    def _encoded(self, graph: Graph) -> Iterator[Packet[Any]]:
+        """The packets of the sound that comes out of the filters."""
+        for frame in _pulled(graph):
+            yield from self._stream.encode(frame)
+
+    def _filters(self, frame: AudioFrame) -> Graph:
+        """From decoded sound to even pieces of stereo at 48 kHz."""
+        from av.filter import Graph
+
+        graph = Graph()
+        graph.link_nodes(
+            graph.add_abuffer(
+                sample_rate=frame.sample_rate,
+                format=frame.format.name,
+                layout=frame.layout.name,
+                time_base=frame.time_base,
+            ),
+            graph.add("aresample", f"{_SOUND_RATE}:async=1"),
+            graph.add("aformat", "sample_fmts=fltp:channel_layouts=stereo"),
+            graph.add("asetnsamples", f"n={_FRAME_SIZES[self._encoder]}:p=1"),
+            graph.add("abuffersink"),
+        ).configure()
+        return graph
+
+
+def _pulled(graph: Graph) -> Iterator[Any]:
+    """What has come out of the filters by now."""
+    import av
+
+    while True:
+        try:
+            yield graph.pull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+
+
+def _first_picture(source: VideoSource) -> VideoFrame:
+    """The first picture, decoded."""
+    with demuxing(source, decode=True) as container:
+        first = next(decoding(source, container, packets_of(container, source.stream)), None)
+    if first is None:
+        raise Reject(f"{source.path} has no picture that can be decoded. Check that it plays")
+    return first
+
+
+def _check_colours(source: VideoSource, look: VideoFrame) -> None:
+    """Refuses colours that would have to be mapped to fewer; raises `Reject`."""
+    if look.color_trc in _HIGH_DYNAMIC_RANGE or look.color_primaries == _BT2020:
+        raise Reject(
+            f"{source.path} has HDR or BT.2020 colours, which are not converted to those that DICOM can say. "
+            "Export it again with standard colours (SDR, BT.709) and 8 bits"
+        )
+
+
+def _encoder(
+    out: OutputContainer, stamps: Stamps, picture: Picture, look: VideoFrame, *, fields: bool
+) -> Any:
+    """The stream of new pictures."""
+    options = {
+        "crf": _QUALITY,
+        "preset": "medium",
+        "profile": "high",
+        "level": picture.level,
+        "maxrate": _BIT_RATE,
+        "bufsize": _BUFFER,
+        "threads": str(THREADS),
+        "a53cc": "0",
+    }
+    if fields:
+        options["flags"] = "+ildct+ilme"
+    stream: Any = out.add_stream("libx264", rate=picture.rate, options=options)
+    stream.width, stream.height, stream.pix_fmt = picture.columns, picture.rows, "yuv420p"
+    context = stream.codec_context
+    context.time_base = stamps.tick
+    context.sample_aspect_ratio = Fraction(1)
+    context.color_range = _LIMITED
+    context.colorspace = _BT709 if look.format.is_rgb else look.colorspace
+    context.color_primaries, context.color_trc = look.color_primaries, look.color_trc
+    return stream
