@@ -276,18 +276,20 @@ def _build(probe: Probe, identity: Identity | None, work: Work, shop: Workshop) 
     if identity is None:
         return rewrite.adopt(probe, attributes, verbatim=work.reading.verbatim, uid_suffix=work.uid_suffix)
     if probe.convert:
-        probe = _converted(probe.convert, probe.source, work.reading.lossless or attributes.lossless, shop)
+        probe = _converted(probe, probe.convert, work.reading.lossless or attributes.lossless, shop)
     return build(probe, attributes, identity, temporary=shop.made(probe.content))
 
 
-def _converted(convert: Convert, source: Source, lossless: Lossless | None, shop: Workshop) -> Probe:
+def _converted(probe: Probe, convert: Convert, lossless: Lossless | None, shop: Workshop) -> Probe:
+    """The probe of what a file was converted to, with all that was said of the file before."""
     try:
-        return convert(shop, lossless or Lossless.NATIVE)
+        made = convert(shop, lossless or Lossless.NATIVE)
     except OSError as error:
         raise Retry(
-            f"{source.shown} could not be converted: {error.strerror or error}. "
+            f"{probe.source.shown} could not be converted: {error.strerror or error}. "
             f"Make room in {shop.folder.parent}, or name another folder with --tmp-dir"
         ) from error
+    return replace(made, messages=tuple(dict.fromkeys((*probe.messages, *made.messages))))
 
 
 def _second(instance: Instance, earlier: Source) -> Outcome:

@@ -214,3 +214,11 @@ def test_boundary_of_other_tools_inside_a_file_does_no_harm(archive: str, inputs
     segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
     (inputs / "wound.jpg").write_bytes(data[:2] + segment + data[2:])
     assert stow("-t", "json", "--url", archive, inputs / "wound.jpg").status == 0
+
+
+def test_wrong_name_of_a_file_that_is_converted_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "picture.pdf"
+    Image.new("RGB", (8, 8)).save(file, "PNG")
+    done = gateway("render", file)
+    assert "picture.pdf" in done.err
+    assert "PNG" in done.err

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from gateway.formats.bits import Incomplete, Malformed
 from gateway.formats.video_coding import Colour
-from gateway.formats.video_turn import UPRIGHT, Matrix, after, by_matrix
+from gateway.formats.video_turn import Matrix, after, by_matrix
 
 _EPOCH = datetime(1904, 1, 1, tzinfo=UTC)
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # clocks that were never set begin in 1904 or 1970
@@ -246,7 +246,7 @@ def _count_fragment(reader: _Reader, box: _Box, fragmented: Counter[int]) -> Non
 def _turn(matrix: bytes) -> Matrix | None:
     """What a transformation matrix (6.2.2) does to the picture besides shifting and scaling evenly."""
     a, b, _, c, d = (int.from_bytes(matrix[at : at + 4], "big", signed=True) for at in range(0, 20, 4))
-    return by_matrix(a, b, c, d) if any((a, b, c, d)) else UPRIGHT  # where it was left empty
+    return by_matrix(a, b, c, d)
 
 
 def _moment(seconds: int) -> datetime | None:

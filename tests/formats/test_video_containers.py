@@ -130,7 +130,7 @@ def test_turns_by_matrix() -> None:
     assert by_matrix(0, 65536, -65536, 0) == (0, 1, -1, 0)
     assert by_matrix(1, 0, 0, 2) is None
     assert by_matrix(1, 1, 1, 1) is None
-    assert by_matrix(0, 0, 0, 0) is None
+    assert by_matrix(0, 0, 0, 0) == UPRIGHT
 
 
 @given(st.lists(st.sampled_from([0, 90, 180, 270]), max_size=6))
