@@ -13,7 +13,7 @@ any is sent, since the files of a call share studies; in between only what ident
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -137,8 +137,15 @@ def store(
             observer.found(len(prepared.candidates), prepared.size)
         on_progress = observer.sent if observer else None
         with client or Client(destination, on_progress=on_progress) as archive:
-            paused = observer.paused if observer else lambda _: None
-            yield from dispatch(_instances(prepared, work, shop), archive, destination, paused)
+            pauses: list[Pause] = []
+
+            def paused(pause: Pause) -> None:
+                pauses.append(pause)
+                if observer:
+                    observer.paused(pause)
+
+            instances = _instances(prepared, work, shop, pauses)
+            yield from dispatch(instances, archive, destination, paused)
 
 
 def render(paths: Iterable[Path], work: Work) -> Iterator[Instance | Outcome]:
@@ -251,8 +258,13 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _instances(prepared: Prepared, work: Work, shop: Workshop) -> Iterator[Instance | Outcome]:
-    """The instances in order; in place of each file that cannot become one, its outcome."""
+def _instances(
+    prepared: Prepared, work: Work, shop: Workshop, pauses: Sequence[Pause] = ()
+) -> Iterator[Instance | Outcome]:
+    """The instances in order; in place of each file that cannot become one, its outcome.
+
+    Once there is a pause nothing is converted any more: it could not be sent.
+    """
     identities = iter(identify([each.claim for each in prepared.candidates if each.claim], work.namespace))
     seen: dict[str, Source] = {}
     for candidate in prepared.candidates:
@@ -260,6 +272,9 @@ def _instances(prepared: Prepared, work: Work, shop: Workshop) -> Iterator[Insta
         if candidate.probe is None:
             continue
         source = candidate.probe.source
+        if pauses and candidate.probe.convert:
+            yield _unconverted(source, identity, pauses[0])
+            continue
         try:
             instance = _build(candidate.probe, identity, work, shop)
             earlier = seen.setdefault(instance.sop_instance_uid, source)
@@ -269,6 +284,17 @@ def _instances(prepared: Prepared, work: Work, shop: Workshop) -> Iterator[Insta
                 yield _second(instance, earlier)
         except (Reject, Retry) as error:
             yield _outcome_of(source, error)
+
+
+def _unconverted(source: Source, identity: Identity | None, pause: Pause) -> Outcome:
+    return Outcome(
+        source=source.shown,
+        status=Status.RETRY,
+        text=str(pause),
+        sop_instance_uid=identity.sop_instance_uid if identity else None,
+        series_instance_uid=identity.series_instance_uid if identity else None,
+        study_instance_uid=identity.study_instance_uid if identity else None,
+    )
 
 
 def _build(probe: Probe, identity: Identity | None, work: Work, shop: Workshop) -> Instance:

@@ -10,7 +10,7 @@ import warnings
 
 import click
 
-from gateway.errors import Fatal, Refused, Unreachable
+from gateway.errors import Fatal, Refused, Reject, Retry, Unreachable
 from gateway.version import __version__
 
 COMMANDS = {
@@ -86,7 +86,9 @@ def run(command: click.Command, name: str, arguments: list[str] | None = None) -
         return _complain(_sentence(error, name), 2)
     except (Fatal, Refused) as error:
         return _complain(str(error), 2)
-    except Unreachable as error:
+    except Reject as error:
+        return _complain(str(error), 3)
+    except (Retry, Unreachable) as error:
         return _complain(str(error), 5)
     except (KeyboardInterrupt, click.Abort):
         return _complain("stopped", 130)

@@ -30,13 +30,14 @@ def command(file: Path, as_json: bool, **options: Any) -> int:
     work = shared.work(options)
     # loading the stages takes longer than answering --help
     from gateway import formats, pipeline
-    from gateway.mapping.describe import describe
+    from gateway.mapping.describe import choose, describe
     from gateway.model import Instance, Source
 
     instance = next(pipeline.render([file], work))
     if not isinstance(instance, Instance):
         raise Reject(instance.text or f"{file} cannot become an object")
-    origins = describe(formats.probe(Source(file, file.parent), work.reading), work.description).origins
+    probe = choose(formats.probe(Source(file, file.parent), work.reading), work.description)
+    origins = describe(probe, work.description).origins
     rows = list(_rows(instance.dataset, origins))
     if as_json:
         for path, value, origin in rows:

@@ -19,7 +19,7 @@ from gateway.errors import Reject
 from gateway.formats.format import HEAD, Format
 from gateway.formats.moments import zone
 from gateway.model import Document, Kind, Probe, Source
-from gateway.stream import CHUNK, FileSlice, FileStamp, Stream, open_file
+from gateway.stream import CHUNK, FileStamp, open_file
 
 HL7 = "urn:hl7-org:v3"
 ROOT = "ClinicalDocument"
@@ -95,13 +95,9 @@ def probe(source: Source, reading: Reading) -> Probe:
         stamp = FileStamp.of(os.fstat(file.fileno()))
         header = _read(file, path)
     facts = header.facts()
-    return Probe(
-        source=source,
-        format=FORMAT.name,
-        kind=FORMAT.kind,
-        media_type=FORMAT.media_type,
-        transfer_syntax="1.2.840.10008.1.2.1",
-        content=Stream.of(FileSlice(path, 0, stamp.size, stamp)),
+    return FORMAT.whole(
+        source,
+        stamp,
         captured=facts["created"],
         facts={"cda": facts},
         document=Document("text/XML", tuple(header.media_types)),

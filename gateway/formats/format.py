@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.config import Reading
 from gateway.model import Kind, Probe, Source
+from gateway.stream import FileSlice, FileStamp, Stream
+
+EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 
 HEAD = 4096
 """Bytes from the start of a file that `Format.sniff` sees; fewer when the file is shorter."""
@@ -35,3 +39,15 @@ class Format:
     sniff: Callable[[bytes], bool]
     probe: Callable[[Source, Reading], Probe]
     aliases: tuple[str, ...] = ()
+
+    def whole(self, source: Source, stamp: FileStamp, **found: Any) -> Probe:
+        """The probe of a file that goes into its object whole, as documents do; `found` is the rest of it."""
+        return Probe(
+            source=source,
+            format=self.name,
+            kind=self.kind,
+            media_type=self.media_type,
+            transfer_syntax=EXPLICIT_VR_LITTLE_ENDIAN,
+            content=Stream.of(FileSlice(source.path, 0, stamp.size, stamp)),
+            **found,
+        )

@@ -12,7 +12,7 @@ from gateway.errors import Reject
 from gateway.formats.format import Format
 from gateway.formats.model_lines import LONGEST_NAME, name, pieces
 from gateway.model import Kind, Probe, Source
-from gateway.stream import FileSlice, FileStamp, Stream, open_file
+from gateway.stream import FileStamp, open_file
 
 _NUMBERS = rb"(?:[ \t]++[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?)"
 _STATEMENT = re.compile(
@@ -62,15 +62,7 @@ def probe(source: Source, reading: Reading) -> Probe:
     with open_file(path) as file:
         stamp = FileStamp.of(os.fstat(file.fileno()))
         facts = read(file, path)
-    return Probe(
-        source=source,
-        format=FORMAT.name,
-        kind=FORMAT.kind,
-        media_type=FORMAT.media_type,
-        transfer_syntax="1.2.840.10008.1.2.1",
-        content=Stream.of(FileSlice(path, 0, stamp.size, stamp)),
-        facts={"model": facts},
-    )
+    return FORMAT.whole(source, stamp, facts={"model": facts})
 
 
 FORMAT = Format(

@@ -16,7 +16,7 @@ from gateway.formats import mtl
 from gateway.formats.format import Format
 from gateway.formats.model_lines import LONGEST_NAME, Extent, name, pieces
 from gateway.model import Kind, Probe, Source
-from gateway.stream import FileSlice, FileStamp, Stream, open_file
+from gateway.stream import FileStamp, open_file
 
 _NUMBER = rb"(?:[ \t]++[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?)"
 _CORNER = rb"(?:[ \t]++-?\d++(?:/-?\d*+){0,2})"
@@ -62,13 +62,9 @@ def probe(source: Source, reading: Reading) -> Probe:
         stamp = FileStamp.of(os.fstat(file.fileno()))
         facts = _read(file, path)
     textures, missing = _textures(source, facts["mtllib"])
-    return Probe(
-        source=source,
-        format=FORMAT.name,
-        kind=FORMAT.kind,
-        media_type=FORMAT.media_type,
-        transfer_syntax="1.2.840.10008.1.2.1",
-        content=Stream.of(FileSlice(path, 0, stamp.size, stamp)),
+    return FORMAT.whole(
+        source,
+        stamp,
         facts={"model": facts | {"textures": textures}},
         messages=tuple(f"names the material library {each}, which is not beside it" for each in missing),
     )

@@ -10,7 +10,7 @@ from gateway.config import Reading
 from gateway.errors import Reject
 from gateway.formats.format import Format
 from gateway.model import Kind, Probe, Source
-from gateway.stream import FileSlice, FileStamp, Stream, open_file
+from gateway.stream import FileStamp, open_file
 
 _HEADER_WITHIN = 1024
 """Bytes in which the header must begin (ISO 32000-1 annex H.3, note 13)."""
@@ -50,13 +50,9 @@ def probe(source: Source, reading: Reading) -> Probe:
         messages.append(
             "needs a password to be read" if locked else "is encrypted but opens without a password"
         )
-    return Probe(
-        source=source,
-        format=FORMAT.name,
-        kind=FORMAT.kind,
-        media_type=FORMAT.media_type,
-        transfer_syntax="1.2.840.10008.1.2.1",
-        content=Stream.of(FileSlice(path, 0, stamp.size, stamp)),
+    return FORMAT.whole(
+        source,
+        stamp,
         captured=facts["created"],
         facts={"pdf": facts},
         messages=tuple(messages),

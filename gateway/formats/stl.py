@@ -16,7 +16,7 @@ from gateway.errors import Reject
 from gateway.formats.format import Format
 from gateway.formats.model_lines import Extent, name, pieces
 from gateway.model import Kind, Probe, Source
-from gateway.stream import FileSlice, FileStamp, Stream, open_file
+from gateway.stream import FileStamp, open_file
 
 _HEADER = 84
 """Bytes before the facets of a binary file: 80 of anything, and their number."""
@@ -60,15 +60,7 @@ def probe(source: Source, reading: Reading) -> Probe:
         facts = _binary(file, path, stamp.size) if binary else _ascii(file, path)
     if not facts["triangles"]:
         raise Reject(f"{path} is an STL model without a single facet. Export it again")
-    return Probe(
-        source=source,
-        format=FORMAT.name,
-        kind=FORMAT.kind,
-        media_type=FORMAT.media_type,
-        transfer_syntax="1.2.840.10008.1.2.1",
-        content=Stream.of(FileSlice(path, 0, stamp.size, stamp)),
-        facts={"model": facts},
-    )
+    return FORMAT.whole(source, stamp, facts={"model": facts})
 
 
 FORMAT = Format(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from doors import gateway, stow
 from gateway.cli import samples
@@ -80,6 +81,22 @@ def test_archive_that_does_not_let_us_in(answer: int, words: str, photo: Path) -
     assert words in _sentence(done.err)
     assert "wrong" not in done.err + done.out
     assert "retry" in done.out
+
+
+def test_nothing_is_converted_for_an_archive_that_is_away(tmp_path: Path) -> None:
+    for number in range(6):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    done = stow("--url", "http://127.0.0.1:9", "--retry-for", "0", "--tmp-dir", tmp_path / "tmp", tmp_path)
+    assert done.status == 5
+    assert [line["status"] for line in done.lines] == ["retry"] * 6
+    assert len({line["sop_instance_uid"] for line in done.lines}) == 6
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_file_that_cannot_be_explained_says_why(photo: Path) -> None:
+    done = gateway("explain", "--template", "ophthalmic-8-bit", photo)
+    assert done.status == 3
+    assert "ImageLaterality" in _sentence(done.err)
 
 
 def test_archive_that_is_busy_is_for_later(photo: Path) -> None:
