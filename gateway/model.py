@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,14 @@ class Source:
     def as_shown(self, text: str) -> str:
         """The text with the path by which the user knows the file in place of that where it is read."""
         return text.replace(str(self.path), str(self.member)) if self.member else text
+
+    def beside(self, name: str) -> Path | None:
+        """The file of this name in the file's folder or below; None for all else that a file may name."""
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if not parts or ".." in parts or parts[0].startswith("/") or ":" in parts[0]:
+            return None
+        found = self.path.parent.joinpath(*parts)
+        return found if found.is_file() else None
 
 
 class Kind(StrEnum):
@@ -121,16 +129,18 @@ class Document:
     """What a document's object says of its content (PS3.3 C.24.2).
 
     `mime_type` is the MIME Type of Encapsulated Document, where it is not the media type under which
-    the document travels; `parts` are the media types of what is embedded in the document.
+    the document travels; `parts` are the media types of what is embedded in the document; `names` are
+    the files that it needs, as it names them: a model's materials, their textures.
     """
 
     mime_type: str
     parts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class DicomFacts:
-    """What identifies a DICOM file, as its header says it; `patient` is never logged."""
+    """What identifies a DICOM file, as its header says it."""
 
     sop_class_uid: str
     sop_instance_uid: str

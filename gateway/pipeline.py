@@ -28,6 +28,7 @@ from gateway.convert.workshop import Workshop
 from gateway.dicom import rewrite
 from gateway.dicom.build import build
 from gateway.dicom.identity import Claim, Identity, claim, identify
+from gateway.dicom.relations import related
 from gateway.dispatch import dispatch
 from gateway.errors import GatewayError, Pause, Reject, Retry
 from gateway.mapping.describe import Description, choose, describe
@@ -115,6 +116,11 @@ class Prepared:
     def size(self) -> int:
         """Bytes in all files that can be sent."""
         return sum(each.probe.content.length for each in self.candidates if each.probe)
+
+    def identities(self, namespace: uuid.UUID) -> list[Identity | None]:
+        """Who each candidate is; None for DICOM files."""
+        made = iter(identify([each.claim for each in self.candidates if each.claim], namespace))
+        return [next(made) if each.claim else None for each in self.candidates]
 
 
 def store(
@@ -265,10 +271,14 @@ def _instances(
 
     Once there is a pause nothing is converted any more: it could not be sent.
     """
-    identities = iter(identify([each.claim for each in prepared.candidates if each.claim], work.namespace))
+    identities = prepared.identities(work.namespace)
+    known = {
+        each.probe.source.path: identity
+        for each, identity in zip(prepared.candidates, identities, strict=True)
+        if each.probe and identity
+    }
     seen: dict[str, Source] = {}
-    for candidate in prepared.candidates:
-        identity = next(identities) if candidate.claim else None
+    for candidate, identity in zip(prepared.candidates, identities, strict=True):
         if candidate.probe is None:
             continue
         source = candidate.probe.source
@@ -276,7 +286,7 @@ def _instances(
             yield _unconverted(source, identity, pauses[0])
             continue
         try:
-            instance = _build(candidate.probe, identity, work, shop)
+            instance = _build(candidate.probe, identity, known, work, shop)
             earlier = seen.setdefault(instance.sop_instance_uid, source)
             if earlier is source:
                 yield instance
@@ -297,13 +307,16 @@ def _unconverted(source: Source, identity: Identity | None, pause: Pause) -> Out
     )
 
 
-def _build(probe: Probe, identity: Identity | None, work: Work, shop: Workshop) -> Instance:
+def _build(
+    probe: Probe, identity: Identity | None, known: Mapping[Path, Identity], work: Work, shop: Workshop
+) -> Instance:
     attributes = describe(probe, work.description)
     if identity is None:
         return rewrite.adopt(probe, attributes, verbatim=work.reading.verbatim, uid_suffix=work.uid_suffix)
     if probe.convert:
         probe = _converted(probe, probe.convert, work.reading.lossless or attributes.lossless, shop)
-    return build(probe, attributes, identity, temporary=shop.made(probe.content))
+    named = related(probe, identity, known)
+    return build(probe, attributes, identity, named=named, temporary=shop.made(probe.content))
 
 
 def _converted(probe: Probe, convert: Convert, lossless: Lossless | None, shop: Workshop) -> Probe:

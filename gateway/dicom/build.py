@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -15,6 +15,7 @@ from gateway.dicom import iods
 from gateway.dicom.identity import Identity
 from gateway.dicom.iods import Frames
 from gateway.dicom.media_types import is_native
+from gateway.dicom.relations import Related, set_references
 from gateway.dicom.uids import name_based
 from gateway.dicom.values import format_ds
 from gateway.errors import Reject
@@ -31,11 +32,16 @@ MAX_SHORT_FIELD = 0xFFFE
 
 
 def build(
-    probe: Probe, attributes: Attributes, identity: Identity, *, temporary: tuple[Path, ...] = ()
+    probe: Probe,
+    attributes: Attributes,
+    identity: Identity,
+    *,
+    named: Iterable[Related] = (),
+    temporary: tuple[Path, ...] = (),
 ) -> Instance:
     """The instance that carries a file's content, with every attribute that its IOD demands.
 
-    `temporary` are the files that were made for it.
+    `named` are the objects that a document refers to, `temporary` the files that were made for this one.
     Raises `Reject` when a value that must be there is missing: it cannot be made up.
     """
     dataset = copy.deepcopy(attributes.dataset)
@@ -49,6 +55,7 @@ def build(
         dataset.MultiplexedAudioChannelsDescriptionCodeSequence = Sequence(map(_audio_channel, probe.audio))
     if probe.kind is Kind.DOCUMENT:
         _set_document(dataset, probe)
+    set_references(dataset, named)
     iods.complete(dataset)
     obstacle = iods.permits(dataset.SOPClassUID, probe)
     faults = [*([obstacle] if obstacle else ()), *iods.faults(dataset)]

@@ -42,6 +42,7 @@ class Claim:
     study_uid: str = ""
     series_uid: str = ""
     instance_uid: str = ""
+    sop_class: str = ""
 
     @classmethod
     def known(cls, study_uid: str | None, series_uid: str | None) -> Claim:
@@ -79,6 +80,7 @@ class Identity:
     sop_instance_uid: str
     series_number: int
     instance_number: int
+    sop_class_uid: str = ""
     study_date: str = ""
     study_time: str = ""
 
@@ -109,6 +111,7 @@ def claim(attributes: Attributes, *, digest: str, folder: str) -> Claim:
         study_uid=text("StudyInstanceUID"),
         series_uid=text("SeriesInstanceUID"),
         instance_uid=text("SOPInstanceUID"),
+        sop_class=text("SOPClassUID"),
     )
 
 
@@ -164,6 +167,7 @@ class _Study:
             sop_instance_uid=each.instance_uid or _instance_uid(each, series_uid, namespace),
             series_number=numbers[0],
             instance_number=numbers[1],
+            sop_class_uid=each.sop_class,
             study_date=self.date[:8],
             study_time=self.date[8:],
         )

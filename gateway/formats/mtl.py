@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.config import Reading
 from gateway.errors import Reject
 from gateway.formats.format import Format
 from gateway.formats.model_lines import LONGEST_NAME, name, pieces
-from gateway.model import Kind, Probe, Source
+from gateway.model import Document, Kind, Probe, Source
 from gateway.stream import FileStamp, open_file
 
 _NUMBERS = rb"(?:[ \t]++[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?)"
@@ -62,7 +62,12 @@ def probe(source: Source, reading: Reading) -> Probe:
     with open_file(path) as file:
         stamp = FileStamp.of(os.fstat(file.fileno()))
         facts = read(file, path)
-    return FORMAT.whole(source, stamp, facts={"model": facts})
+    return FORMAT.whole(
+        source,
+        stamp,
+        facts={"model": facts},
+        document=Document(FORMAT.media_type, names=facts["textures"]),
+    )
 
 
 FORMAT = Format(
@@ -82,15 +87,6 @@ def lines_of(head: bytes) -> bytes:
     whole = head[: head.rfind(b"\n") + 1] or head
     text = whole.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return text.replace(b"\\\n", b" ").rstrip(b" \t\n") + b"\n"
-
-
-def beside(path: Path, named: str) -> Path | None:
-    """The file that a model names, if it is in the model's folder or below; None for all else."""
-    parts = PurePosixPath(named.replace("\\", "/")).parts
-    if not parts or ".." in parts or parts[0].startswith("/") or ":" in parts[0]:
-        return None
-    found = path.parent.joinpath(*parts)
-    return found if found.is_file() else None
 
 
 def read(file: BinaryIO, path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from gateway.errors import Reject
 from gateway.formats import mtl
 from gateway.formats.format import Format
 from gateway.formats.model_lines import LONGEST_NAME, Extent, name, pieces
-from gateway.model import Kind, Probe, Source
+from gateway.model import Document, Kind, Probe, Source
 from gateway.stream import FileStamp, open_file
 
 _NUMBER = rb"(?:[ \t]++[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?)"
@@ -66,6 +66,7 @@ def probe(source: Source, reading: Reading) -> Probe:
         source,
         stamp,
         facts={"model": facts | {"textures": textures}},
+        document=Document(FORMAT.media_type, names=facts["mtllib"]),
         messages=tuple(f"names the material library {each}, which is not beside it" for each in missing),
     )
 
@@ -130,7 +131,7 @@ def _textures(source: Source, libraries: tuple[str, ...]) -> tuple[tuple[str, ..
     found: dict[str, None] = {}
     missing: list[str] = []
     for library in libraries:
-        path = mtl.beside(source.path, library)
+        path = source.beside(library)
         try:
             if path is None:
                 missing.append(library)
