@@ -42,7 +42,7 @@ def dispatch(
         for batch in _batches(items, destination):
             if pause:
                 yield from _postponed(batch, pause)
-                _discard(batch)
+                discard(batch)
                 continue
             waiting.append(workers.submit(_store, archive, batch, destination))
             while waiting and (pause or len(waiting) > 2 * destination.jobs):
@@ -70,7 +70,7 @@ def _store(archive: Client, batch: Sequence[Instance | Outcome], destination: De
         pause.outcomes = tuple(_postponed(items, pause, pause.outcomes))
         raise
     finally:
-        _discard(batch)
+        discard(batch)
 
 
 def _unless_there(each: Instance | Outcome, archive: Client) -> Instance | Outcome:
@@ -112,7 +112,7 @@ def _batches(
         yield batch
 
 
-def _discard(batch: Iterable[Instance | Outcome]) -> None:
+def discard(batch: Iterable[Instance | Outcome]) -> None:
     """Deletes the files that were made for instances, which are settled."""
     for each in batch:
         if isinstance(each, Instance):

@@ -29,7 +29,7 @@ from gateway.dicom import rewrite
 from gateway.dicom.build import build
 from gateway.dicom.identity import Claim, Identity, claim, identify
 from gateway.dicom.relations import related
-from gateway.dispatch import dispatch
+from gateway.dispatch import discard, dispatch
 from gateway.errors import GatewayError, Pause, Reject, Retry
 from gateway.mapping.describe import Description, choose, describe
 from gateway.model import Convert, Instance, Kind, Outcome, Probe, Source, Status
@@ -154,21 +154,22 @@ def store(
             yield from dispatch(instances, archive, destination, paused)
 
 
-def render(paths: Iterable[Path], work: Work) -> Iterator[Instance | Outcome]:
+def render(paths: Iterable[Path], work: Work, shop: Workshop) -> Iterator[Instance | Outcome]:
     """The instances that would be sent, and the outcomes of files that would not be.
 
-    What was converted for an instance is there until all have been asked for.
+    What was converted for an instance is in the workshop until the caller discards or closes it.
     """
-    with Workshop(work.tmp_dir) as shop:
-        prepared = prepare(paths, work, shop)
-        yield from prepared.refused
-        yield from _instances(prepared, work, shop)
+    prepared = prepare(paths, work, shop)
+    yield from prepared.refused
+    yield from _instances(prepared, work, shop)
 
 
 def rehearse(paths: Iterable[Path], work: Work) -> Iterator[Outcome]:
     """What `store` would do, with no destination: `rendered` is a file that would be sent."""
-    for each in render(paths, work):
-        yield each if isinstance(each, Outcome) else Outcome.of(each, Status.RENDERED, "would be sent")
+    with Workshop(work.tmp_dir) as shop:
+        for each in render(paths, work, shop):
+            yield each if isinstance(each, Outcome) else Outcome.of(each, Status.RENDERED, "would be sent")
+            discard([each])
 
 
 def prepare(paths: Iterable[Path], work: Work, shop: Workshop) -> Prepared:

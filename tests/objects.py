@@ -10,6 +10,7 @@ import pydicom
 
 from gateway import pipeline
 from gateway.config import Reading
+from gateway.convert.workshop import Workshop
 from gateway.dicom import part10
 from gateway.mapping.describe import description
 from gateway.model import Instance
@@ -22,16 +23,14 @@ def made(
     path: Path, folder: Path, template: str | None = None, reading: Reading = Reading()
 ) -> tuple[Instance, Path]:
     """The instance that a file becomes, and its Part 10 file in a folder. A refusal fails."""
-    work = pipeline.Work(
-        NAMESPACE, reading, description(template=template, typed=TYPED), tmp_dir=folder / "t"
-    )
-    for each in pipeline.render([path], work):
+    work = pipeline.Work(NAMESPACE, reading, description(template=template, typed=TYPED))
+    target = folder / f"{path.name}.dcm"
+    with Workshop(folder / "t") as shop:
+        [each] = pipeline.render([path], work, shop)
         assert isinstance(each, Instance), each
-        target = folder / f"{path.name}.dcm"
         with target.open("wb") as file:
             file.writelines(part10.write(each))
-        return each, target
-    raise AssertionError("nothing was made")
+    return each, target
 
 
 def pixels(path: Path) -> np.ndarray:

@@ -21,6 +21,7 @@ LIMITED = """
 import json, math, pathlib, re, resource, sys
 from gateway import formats, pipeline
 from gateway.config import Reading, uid_namespace
+from gateway.convert.workshop import Workshop
 from gateway.model import Outcome
 import av, numpy, PIL.Image, pypdf
 used = resource.getrusage(resource.RUSAGE_SELF)
@@ -30,8 +31,9 @@ memory = int(re.search("VmSize:[^0-9]*([0-9]+)", said)[1]) * 1024 + 300 * 1024 *
 resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 work = pipeline.Work(namespace=uid_namespace().value, reading=Reading(transcode=True))
-for each in pipeline.render([pathlib.Path(sys.argv[1])], work):
-    print(json.dumps([each.status, each.text] if isinstance(each, Outcome) else ["rendered", None]))
+with Workshop() as shop:
+    for each in pipeline.render([pathlib.Path(sys.argv[1])], work, shop):
+        print(json.dumps([each.status, each.text] if isinstance(each, Outcome) else ["rendered", None]))
 """
 """Renders one file with one second and 300 MB more than loading the stages took."""
 

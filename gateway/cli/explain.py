@@ -30,10 +30,12 @@ def command(file: Path, as_json: bool, **options: Any) -> int:
     work = shared.work(options)
     # loading the stages takes longer than answering --help
     from gateway import formats, pipeline
+    from gateway.convert.workshop import Workshop
     from gateway.mapping.describe import choose, describe
     from gateway.model import Instance, Source
 
-    instance = next(pipeline.render([file], work))
+    with Workshop(work.tmp_dir) as shop:
+        instance = next(pipeline.render([file], work, shop))
     if not isinstance(instance, Instance):
         raise Reject(instance.text or f"{file} cannot become an object")
     probe = choose(formats.probe(Source(file, file.parent), work.reading), work.description)

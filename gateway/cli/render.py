@@ -50,31 +50,48 @@ def command(files: tuple[Path, ...], **options: Any) -> int:
     work = shared.work(options)
     # loading the stages takes longer than answering --help
     from gateway import pipeline
-    from gateway.dicom import part10
+    from gateway.convert.workshop import Workshop
+    from gateway.dispatch import discard
     from gateway.model import Outcome, Status
+
+    kept: list[Instance] = []
+    shown = refused = 0
+    with Workshop(work.tmp_dir) as shop:
+        for each in pipeline.render(files, work, shop):
+            if isinstance(each, Outcome):
+                click.echo(f"gateway: {each.text}", err=True)
+                refused += each.status is not Status.DUPLICATE
+                continue
+            _show(each, "," if shown else "[", options["part10"])
+            shown += 1
+            if options["request_file"]:
+                kept.append(each)
+            else:
+                discard([each])
+        click.echo("]" if shown else "[]")
+        if kept:
+            _write_request(kept, options)
+    return 3 if refused else 0
+
+
+def _show(instance: Instance, before: str, part10_folder: Path | None) -> None:
+    """Prints the data set of one instance, and writes its file if that is wanted."""
+    from gateway.dicom import part10
     from gateway.stow import request
 
-    instances: list[Instance] = []
-    refused = False
-    for each in pipeline.render(files, work):
-        if isinstance(each, Outcome):
-            click.echo(f"gateway: {each.text}", err=True)
-            refused = refused or each.status is not Status.DUPLICATE
-            continue
-        for message in each.messages:
-            click.echo(f"gateway: {each.source.shown}: {message}", err=True)
-        click.echo(
-            ("," if instances else "[") + json.dumps(request.metadata(each), ensure_ascii=False), nl=False
-        )
-        if options["part10"]:
-            write(part10.write(each), options["part10"] / f"{each.sop_instance_uid}.dcm")
-        instances.append(each)
-    click.echo("]" if instances else "[]")
-    if options["request_file"] and instances:
-        body = request.build(instances, Form(options["form"]), unquoted_type=options["unquoted_type"])
-        write(body.body, options["request_file"])
-        click.echo(f"gateway: Content-Type: {body.content_type}", err=True)
-    return 3 if refused else 0
+    for message in instance.messages:
+        click.echo(f"gateway: {instance.source.shown}: {message}", err=True)
+    click.echo(before + json.dumps(request.metadata(instance), ensure_ascii=False), nl=False)
+    if part10_folder:
+        write(part10.write(instance), part10_folder / f"{instance.sop_instance_uid}.dcm")
+
+
+def _write_request(instances: list[Instance], options: dict[str, Any]) -> None:
+    from gateway.stow import request
+
+    built = request.build(instances, Form(options["form"]), unquoted_type=options["unquoted_type"])
+    write(built.body, options["request_file"])
+    click.echo(f"gateway: Content-Type: {built.content_type}", err=True)
 
 
 def write(content: Stream, path: Path) -> None:

@@ -8,6 +8,7 @@ from email.parser import BytesParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from doors import gateway, stow
 from gateway.cli import samples
@@ -99,3 +100,19 @@ def test_new_namespace_is_told(files: list[Path], monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("GATEWAY_UID_NAMESPACE")
     assert "made now and kept in" in stow("--dry-run", files[0]).err
     assert stow("--dry-run", files[0]).err == ""
+
+
+@pytest.mark.parametrize("form", ["dicom", "json"])
+def test_request_with_a_converted_picture(form: str, tmp_path: Path) -> None:
+    picture = Image.new("RGB", (8, 8), (1, 2, 3))
+    picture.save(tmp_path / "picture.png")
+    tmp_dir = tmp_path / "tmp"
+    done = gateway(
+        "render", "-t", form, "--tmp-dir", tmp_dir, "--request", tmp_path / "body", tmp_path / "picture.png"
+    )
+    assert done.status == 0, done
+    [content_type] = [line for line in done.err.splitlines() if "Content-Type" in line]
+    last = _parts(tmp_path / "body", content_type.removeprefix("gateway: "))[-1].get_payload(decode=True)
+    assert isinstance(last, bytes)
+    assert picture.tobytes() in last
+    assert list(tmp_dir.iterdir()) == []

@@ -501,11 +501,12 @@ def test_damaged_videos_are_converted_or_refused(tmp_path: Path, shop: Workshop,
 def test_the_object_is_valid(tmp_path: Path, name: str, options: dict[str, Any], reading: Reading) -> None:
     path = make_video(tmp_path / name, frames=5, **options)
     work = pipeline.Work(uuid.uuid4(), reading=reading, tmp_dir=tmp_path / "shop")
-    for instance in pipeline.render([path], work):
-        assert not isinstance(instance, Outcome), instance
-        file = tmp_path / "object.dcm"
-        file.write_bytes(part10.write(instance).read())
-        assert instance.temporary
+    file = tmp_path / "object.dcm"
+    with Workshop(work.tmp_dir) as shop:
+        for instance in pipeline.render([path], work, shop):
+            assert not isinstance(instance, Outcome), instance
+            file.write_bytes(part10.write(instance).read())
+            assert instance.temporary
     assert dciodvfy(file) == []
     dataset = pydicom.dcmread(file)
     assert dataset.NumberOfFrames == 5
