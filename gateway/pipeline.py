@@ -22,7 +22,7 @@ from blake3 import blake3
 from pydicom.uid import ExplicitVRLittleEndian
 
 from gateway import formats, walk
-from gateway.config import Destination, Lossless, Reading
+from gateway.config import Destination, Lossless, Reading, Sound
 from gateway.convert import unpack
 from gateway.convert.workshop import Workshop
 from gateway.dicom import rewrite
@@ -226,9 +226,30 @@ def _examine(source: Source, work: Work) -> Candidate:
         _check_study(probe, work)
         return Candidate(probe, None)
     attributes = describe(probe, work.description)
-    wanted = _in_study(claim(attributes, digest=_digest(source.path), folder=source.folder), work)
+    conversion = _conversion(probe, work.reading, work.reading.lossless or attributes.lossless)
+    each = claim(attributes, digest=_digest(source.path), folder=source.folder, conversion=conversion)
+    wanted = _in_study(each, work)
     known = work.earlier.get(source.shown) if work.earlier else None
     return Candidate(probe, known.again(wanted) if known else wanted)
+
+
+def _conversion(probe: Probe, reading: Reading, lossless: Lossless | None) -> str:
+    """What was chosen that makes other bytes of the same file; empty where nothing was.
+
+    Choices that do not concern the file leave its identity alone.
+    """
+    turned = probe.facts.get("exif", {}).get("orientation") not in (None, 1)
+    chosen = {
+        "stripped": reading.strip_app and probe.format == "jpeg",
+        "as it lies": reading.keep_orientation and turned,
+        "as JPEG XL": reading.allow_jxl and probe.format == "jpegxl",
+        f"lossless {lossless}": lossless not in (None, Lossless.NATIVE) and probe.convert and probe.pixels,
+        f"sound {reading.sound}": reading.sound is not Sound.KEEP
+        and probe.convert
+        and probe.kind is Kind.VIDEO,
+        f"rate {reading.frame_rate}": reading.frame_rate and probe.convert and probe.kind is Kind.VIDEO,
+    }
+    return ", ".join(choice for choice, applies in chosen.items() if applies)
 
 
 def _in_study(each: Claim, work: Work) -> Claim:

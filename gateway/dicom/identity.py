@@ -43,6 +43,8 @@ class Claim:
     series_uid: str = ""
     instance_uid: str = ""
     sop_class: str = ""
+    conversion: str = ""
+    """What was chosen about the conversion of the file, where it has one."""
 
     @classmethod
     def known(cls, study_uid: str | None, series_uid: str | None) -> Claim:
@@ -85,7 +87,7 @@ class Identity:
     study_time: str = ""
 
 
-def claim(attributes: Attributes, *, digest: str, folder: str) -> Claim:
+def claim(attributes: Attributes, *, digest: str, folder: str, conversion: str = "") -> Claim:
     """What a file and its attributes say about where it belongs.
 
     The study key is the mapping's, else the Accession Number.
@@ -112,6 +114,7 @@ def claim(attributes: Attributes, *, digest: str, folder: str) -> Claim:
         series_uid=text("SeriesInstanceUID"),
         instance_uid=text("SOPInstanceUID"),
         sop_class=text("SOPClassUID"),
+        conversion=conversion,
     )
 
 
@@ -184,7 +187,14 @@ def _study_of(each: Claim) -> tuple[str, ...]:
 def _instance_uid(each: Claim, series_uid: str, namespace: uuid.UUID) -> str:
     typed = _flat(sorted(each.typed))
     return name_based(
-        namespace, "instance", series_uid, each.digest, each.template, CONVERSION_REVISION, *typed
+        namespace,
+        "instance",
+        series_uid,
+        each.digest,
+        each.template,
+        CONVERSION_REVISION,
+        each.conversion,
+        *typed,
     )
 
 

@@ -116,3 +116,23 @@ def test_request_with_a_converted_picture(form: str, tmp_path: Path) -> None:
     assert isinstance(last, bytes)
     assert picture.tobytes() in last
     assert list(tmp_dir.iterdir()) == []
+
+
+def _uid(*arguments: object) -> str:
+    [dataset] = json.loads(gateway("render", "-m", "PatientID=1", *arguments).out)
+    uid: str = dataset["00080018"]["Value"][0]
+    return uid
+
+
+def test_other_bytes_are_another_instance(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (32, 16)).save(tmp_path / "turned.jpg", exif=exif)
+    Image.new("RGB", (32, 16)).save(tmp_path / "plain.jpg")
+    Image.new("RGB", (32, 16)).save(tmp_path / "plain.png")
+    turned, plain, png = (tmp_path / name for name in ("turned.jpg", "plain.jpg", "plain.png"))
+    assert _uid(turned) != _uid("--keep-orientation", turned)
+    assert _uid(plain) == _uid("--keep-orientation", "--lossless", "rle", "--transcode", plain)
+    assert _uid(plain) != _uid("--no-app", plain)
+    assert len({_uid(png), _uid("--lossless", "rle", png), _uid("--lossless", "jpeg-ls", png)}) == 3
+    assert _uid(png) == _uid("--lossless", "native", png)
