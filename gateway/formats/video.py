@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gateway.config import Reading
 from gateway.convert.video import VideoSource
@@ -45,9 +44,6 @@ from gateway.formats.video_rules import (
 from gateway.formats.video_work import Work, convert
 from gateway.model import Kind, Probe, Source
 from gateway.stream import FileSlice, Stream, open_file
-
-if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
-    pass
 
 _MP4_BRANDS = frozenset(
     {

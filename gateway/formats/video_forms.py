@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from gateway.errors import Reject
 from gateway.formats import avi, flv, isobmff, matroska, mpeg_systems
@@ -22,9 +22,6 @@ from gateway.formats.video_rules import (
 )
 from gateway.formats.video_turn import Matrix
 from gateway.model import Source
-
-if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
-    pass
 
 
 @dataclass(frozen=True, slots=True)

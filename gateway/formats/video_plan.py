@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from gateway.config import Reading
 from gateway.formats import mpeg2, video_foreign
@@ -32,9 +31,6 @@ from gateway.formats.video_sounds import Sounds, as_it_is, chosen, hint
 from gateway.formats.video_timing import Timing, steady
 from gateway.formats.video_turn import UPRIGHT, Matrix
 from gateway.model import LossyStep, Pixels
-
-if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
-    pass
 
 _SLOWEST, _FASTEST = Fraction(1, 60), 1000  # frames a second that a bare stream may well have
 _ROOM = 2**20  # bytes that the index of a new file may take, or more
