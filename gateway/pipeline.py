@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Protocol
 
 from blake3 import blake3
-from pydicom.uid import ExplicitVRLittleEndian
 
 from gateway import formats, walk
 from gateway.config import Destination, Lossless, Reading, Sound
@@ -32,6 +31,7 @@ from gateway.dicom.relations import related
 from gateway.dispatch import discard, dispatch
 from gateway.errors import GatewayError, Pause, Reject, Retry
 from gateway.mapping.describe import Description, choose, describe
+from gateway.media_types import EXPLICIT_LITTLE
 from gateway.model import Convert, Instance, Kind, Outcome, Probe, Source, Status
 from gateway.stow import request
 from gateway.stow.client import Client
@@ -214,7 +214,7 @@ def _sources(path: Path, refuse: Callable[[Path, str], None], shop: Workshop) ->
 def _examine_object(path: Path, work: Work) -> Candidate:
     """An object that has no file but the one that describes it."""
     source = Source(path, path.parent)
-    probe = Probe(source, "attributes", Kind.OBJECT, "application/dicom", ExplicitVRLittleEndian, Stream())
+    probe = Probe(source, "attributes", Kind.OBJECT, "application/dicom", EXPLICIT_LITTLE, Stream())
     attributes = describe(probe, work.description)
     return Candidate(probe, _in_study(claim(attributes, digest=_digest(path), folder=""), work))
 

@@ -24,14 +24,14 @@ from gateway.archive.reasons import (
 from gateway.archive.spool import Spooled
 from gateway.dicom import json
 from gateway.dicom.dictionary import keyword_of
-from gateway.dicom.media_types import (
+from gateway.errors import Reject
+from gateway.media_types import (
     EXPLICIT_LITTLE,
     MEDIA_TYPES,
     OCTETS,
     default_transfer_syntax,
     is_native,
 )
-from gateway.errors import Reject
 from gateway.model import Bulk, Instance, Source
 from gateway.stream import FileSlice, Stream
 

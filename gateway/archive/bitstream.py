@@ -12,12 +12,12 @@ from pathlib import Path
 
 from gateway import formats
 from gateway.config import Reading
-from gateway.dicom.media_types import MEDIA_TYPES
 from gateway.errors import Reject
 from gateway.formats.jpeg import FORMAT as JPEG
 from gateway.formats.jpeg_coding import choose_coding
 from gateway.formats.jpeg_picture import Picture
 from gateway.formats.jpeg_picture import read as read_jpeg
+from gateway.media_types import MEDIA_TYPES
 from gateway.model import Kind, LossyStep, Pixels, Source
 from gateway.stream import open_file
 

@@ -18,7 +18,7 @@ from gateway.archive.matching import Key
 from gateway.archive.replies import Problem
 from gateway.archive.store import Store
 from gateway.archive.urls import Urls
-from gateway.dicom.media_types import is_video
+from gateway.media_types import is_video
 
 STUDIES = 25
 TILES = 8

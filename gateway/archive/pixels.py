@@ -17,10 +17,10 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from gateway.dicom.frames import frames
-from gateway.dicom.media_types import EXPLICIT_LITTLE, is_native, is_video
 from gateway.dicom.part10 import assembled, element_of, encoded, file_meta_of
 from gateway.dicom.reader import Part10
 from gateway.errors import Reject
+from gateway.media_types import EXPLICIT_LITTLE, is_native, is_video
 from gateway.model import Bulk
 from gateway.stream import FileSlice, Stream
 

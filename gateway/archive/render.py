@@ -12,9 +12,9 @@ from pydicom.multival import MultiValue
 
 from gateway.archive.pixels import NotDecodable, Picture, decode, separate_frames
 from gateway.dicom.frames import frames
-from gateway.dicom.media_types import is_video
 from gateway.dicom.reader import Part10
 from gateway.errors import GatewayError
+from gateway.media_types import is_video
 from gateway.stream import Stream
 
 if TYPE_CHECKING:  # Pillow, PyAV and numpy are loaded when a picture is asked for

@@ -119,7 +119,7 @@ def _store_file(task: Task, path: Path, called: str) -> Result:
         return _keep(task, path)
     except GatewayError as error:
         return Result(failure=CANNOT_UNDERSTAND, text=str(error).replace(str(path), called))
-    except Exception as error:
+    except Exception as error:  # one part that breaks us must not cost the others their answer
         return _unexpected(Result(), error)
 
 
@@ -135,7 +135,7 @@ def _store_model(task: Task, model: json.Model, bulk_data: BulkData) -> Result:
         return _failed(named, error.reason, error.message)
     except GatewayError as error:
         return _failed(named, CANNOT_UNDERSTAND, str(error).replace(str(path), "The object"))
-    except Exception as error:
+    except Exception as error:  # the same
         return _unexpected(named, error)
     if result.failure is None and made.changes:
         text = f"Stored with corrections: {'; '.join(made.changes)}"

@@ -41,8 +41,8 @@ from gateway.archive.resources import (
 from gateway.archive.store import Store
 from gateway.archive.urls import Urls
 from gateway.dicom import json, xml
-from gateway.dicom.media_types import EXPLICIT_LITTLE, MEDIA_TYPES, is_native
 from gateway.dicom.reader import Part10
+from gateway.media_types import EXPLICIT_LITTLE, MEDIA_TYPES, is_native
 from gateway.model import Bulk
 from gateway.stow.multipart import Part
 from gateway.stream import CHUNK, FileSlice, Stream

@@ -95,7 +95,7 @@ def run(command: click.Command, name: str, arguments: list[str] | None = None) -
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except Exception as error:  # the last place where a traceback can be kept from a user
         return _complain(_internal(error), 1)
     return status if isinstance(status, int) else 0
 

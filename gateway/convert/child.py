@@ -181,7 +181,7 @@ def _call() -> bytes:
         return pickle.dumps(("full" if full else "failed", _told(error)))
     except MemoryError:
         return pickle.dumps(("memory", None))
-    except Exception as error:
+    except Exception as error:  # what a decoder raises is an answer, in words
         return pickle.dumps(("failed", _told(error)))
 
 

@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Any
 from gateway.config import Lossless
 from gateway.convert.workshop import Workshop
 from gateway.errors import Reject
+from gateway.media_types import EXPLICIT_LITTLE, OCTETS
 from gateway.model import Pixels, Probe
 from gateway.stream import FileSlice, Stream
 
 if TYPE_CHECKING:
     import numpy as np
-
-EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-OCTETS = "application/octet-stream"
 
 _RLE_SEGMENTS = 15
 """Bytes of a pixel that RLE has room for (PS3.5 G.5)."""

@@ -79,7 +79,7 @@ def recode(source: Path, target: Path, orientation: int, numbers: bytes, head: b
     whole segments. False where there is no baseline picture of these coefficients. Raises OSError for a
     picture that cannot be read.
     """
-    import jpeglib  # type: ignore[import-untyped]
+    import jpeglib
 
     jpeglib.version.set(_LIBJPEG)
     try:

@@ -14,11 +14,11 @@ from pydicom.tag import Tag
 from gateway.dicom import iods
 from gateway.dicom.identity import Identity
 from gateway.dicom.iods import Frames
-from gateway.dicom.media_types import is_native
 from gateway.dicom.relations import Related, set_references
 from gateway.dicom.uids import name_based
 from gateway.dicom.values import format_ds
 from gateway.errors import Reject
+from gateway.media_types import is_native
 from gateway.model import Attributes, AudioChannel, Bulk, Document, Instance, Kind, Pixels, Probe
 
 PIXEL_DATA = Tag("PixelData")

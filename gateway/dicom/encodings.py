@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gateway.dicom.media_types import EXPLICIT_LITTLE, RLE
+from gateway.media_types import EXPLICIT_LITTLE, RLE
 from gateway.model import Pixels
 
 GREY = ("MONOCHROME2",)

@@ -8,9 +8,9 @@ from itertools import pairwise
 from pydicom.dataset import Dataset
 
 from gateway.dicom.elements import MAX_ITEMS, PIXEL_DATA
-from gateway.dicom.media_types import is_video
 from gateway.dicom.reader import Fragments, Part10
 from gateway.errors import Reject
+from gateway.media_types import is_video
 from gateway.model import Bulk
 from gateway.stream import Stream
 

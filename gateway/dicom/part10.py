@@ -24,8 +24,8 @@ from gateway.dicom.elements import (
     name_of,
     padding,
 )
-from gateway.dicom.media_types import may_be_fragmented
 from gateway.errors import Reject
+from gateway.media_types import may_be_fragmented
 from gateway.model import Bulk, Instance
 from gateway.stream import Stream
 

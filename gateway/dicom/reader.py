@@ -35,14 +35,6 @@ from gateway.dicom.elements import (
     header,
     name_of,
 )
-from gateway.dicom.media_types import (
-    EXPLICIT_BIG,
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
-    INFLATED,
-    MEDIA_TYPES,
-    OCTETS,
-)
 from gateway.dicom.normal import (
     PIXEL_REPRESENTATION,
     SPECIFIC_CHARACTER_SET,
@@ -53,6 +45,14 @@ from gateway.dicom.normal import (
     implied_vr,
 )
 from gateway.errors import Reject, Retry
+from gateway.media_types import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    INFLATED,
+    MEDIA_TYPES,
+    OCTETS,
+)
 from gateway.model import Bulk
 from gateway.stream import CHUNK, FileSlice, FileStamp, Stream, open_file
 

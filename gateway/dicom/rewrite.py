@@ -16,11 +16,11 @@ from gateway.dicom import uids
 from gateway.dicom.dictionary import Step, keyword_of, parse_path
 from gateway.dicom.elements import EXPLICIT, PIXEL_DATA, UNDEFINED, header, name_of
 from gateway.dicom.frames import number_of_frames
-from gateway.dicom.media_types import EXPLICIT_LITTLE, FORBIDDEN, INFLATED, MEDIA_TYPES, is_native, is_video
 from gateway.dicom.normal import SPECIFIC_CHARACTER_SET
 from gateway.dicom.part10 import assembled, element_of, encoded, file_meta_of
 from gateway.dicom.reader import Part10, decoded, elements_with_their_text, read
 from gateway.errors import Reject, Retry
+from gateway.media_types import EXPLICIT_LITTLE, FORBIDDEN, INFLATED, MEDIA_TYPES, is_native, is_video
 from gateway.model import Attributes, Instance, Probe
 from gateway.stream import FileSlice, Stream
 

@@ -28,6 +28,7 @@ from gateway.formats.dicom_elements import (
     skip_value,
 )
 from gateway.formats.format import Format
+from gateway.media_types import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from gateway.model import DicomFacts, Kind, Probe, Source
 from gateway.stream import FileSlice, FileStamp, Stream, open_file
 
@@ -60,13 +61,10 @@ _IDENTIFIERS = {
 _DIRECTORY = "1.2.840.10008.1.3.10"
 """Media Storage Directory Storage: an index of files, not an object."""
 
-_IMPLICIT = "1.2.840.10008.1.2"
-_EXPLICIT = "1.2.840.10008.1.2.1"
-_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _NAMES = {
-    _IMPLICIT: "Implicit VR Little Endian",
-    _EXPLICIT: "Explicit VR Little Endian",
-    _BIG_ENDIAN: "Explicit VR Big Endian",
+    IMPLICIT_LITTLE: "Implicit VR Little Endian",
+    EXPLICIT_LITTLE: "Explicit VR Little Endian",
+    EXPLICIT_BIG: "Explicit VR Big Endian",
 }
 _DEFLATED = frozenset(("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"))
 """Transfer syntaxes whose data set is deflated: plain, JPIP and JPIP with HTJ2K."""
@@ -210,8 +208,8 @@ def _apparent_syntax(file: BinaryIO) -> str:
     first = file.read(6)
     file.seek(start)
     if first[:1] == b"\0":
-        return _BIG_ENDIAN
-    return _EXPLICIT if is_representation(first[4:]) else _IMPLICIT
+        return EXPLICIT_BIG
+    return EXPLICIT_LITTLE if is_representation(first[4:]) else IMPLICIT_LITTLE
 
 
 def _made(syntax: str) -> str:
@@ -251,7 +249,7 @@ def _encoding(file: BinaryIO, syntax: str) -> tuple[Encoding, str | None]:
 
     Some writers label Implicit VR as a compressed transfer syntax, which demands Explicit VR (PS3.5 A.4).
     """
-    named = Encoding(explicit=syntax != _IMPLICIT, little=syntax != _BIG_ENDIAN)
+    named = Encoding(explicit=syntax != IMPLICIT_LITTLE, little=syntax != EXPLICIT_BIG)
     start = file.tell()
     first = file.read(6)
     file.seek(start)

@@ -52,7 +52,7 @@ def read(segment: bytes | None) -> tuple[dict[str, Any], str | None]:
         with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             facts = _facts(segment)
-    except Exception:
+    except Exception:  # Pillow raises many things for broken EXIF, and none is worth a picture
         return dict(_NOTHING), "has EXIF data that cannot be read; nothing is taken from them"
     return facts, "has EXIF data that are damaged; some are not taken" if warned else None
 

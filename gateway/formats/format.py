@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.config import Reading
+from gateway.media_types import EXPLICIT_LITTLE
 from gateway.model import Kind, Probe, Source
 from gateway.stream import FileSlice, FileStamp, Stream
-
-EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 
 HEAD = 4096
 """Bytes from the start of a file that `Format.sniff` sees; fewer when the file is shorter."""
@@ -47,7 +46,7 @@ class Format:
             format=self.name,
             kind=self.kind,
             media_type=self.media_type,
-            transfer_syntax=EXPLICIT_VR_LITTLE_ENDIAN,
+            transfer_syntax=EXPLICIT_LITTLE,
             content=Stream.of(FileSlice(source.path, 0, stamp.size, stamp)),
             **found,
         )

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 
 from gateway.config import Reading
-from gateway.convert import encode
 from gateway.convert.decoding import SAID, Work, decoded
 from gateway.convert.jpeg2000 import Channel, Layout, decode
 from gateway.errors import Reject
@@ -24,6 +23,7 @@ from gateway.formats import jpeg2000_codestream as codestreams
 from gateway.formats.format import Format
 from gateway.formats.jpeg2000_boxes import Header
 from gateway.formats.jpeg2000_codestream import Codestream, damaged
+from gateway.media_types import EXPLICIT_LITTLE, OCTETS
 from gateway.model import Kind, LossyStep, Pixels, Probe, Source
 from gateway.stream import FileSlice, FileStamp, Stream, open_file
 
@@ -77,8 +77,8 @@ def probe(source: Source, reading: Reading) -> Probe:
         source=source,
         format=FORMAT.name,
         kind=FORMAT.kind,
-        media_type=encode.OCTETS,
-        transfer_syntax=encode.EXPLICIT_LITTLE,
+        media_type=OCTETS,
+        transfer_syntax=EXPLICIT_LITTLE,
         content=Stream.of(FileSlice(path, stream.start, stream.length, stamp)),
         messages=_left_out(header, stream, layout),
     )

@@ -35,6 +35,7 @@ from gateway.formats.jpeg_picture import (
     read,
 )
 from gateway.formats.jpeg_segments import DQT, SOS
+from gateway.media_types import EXPLICIT_LITTLE, OCTETS
 from gateway.model import Pixels, Probe
 from gateway.stream import FileSlice, Stream, open_file
 
@@ -178,8 +179,8 @@ def decoded(base: Probe, task: Task) -> Probe | None:
         return None
     planned = replace(
         base,
-        transfer_syntax=encode.EXPLICIT_LITTLE,
-        media_type=encode.OCTETS,
+        transfer_syntax=EXPLICIT_LITTLE,
+        media_type=OCTETS,
         pixels=_decoded_pixels(task),
         otherwise=None,
     )

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.config import Reading
-from gateway.convert import encode
 from gateway.convert.decoding import SAID, Work, decoded
 from gateway.convert.jpegls import Frame, decode
 from gateway.errors import Reject
@@ -27,6 +26,7 @@ from gateway.formats.jpeg_segments import (
     first_frame,
     segments,
 )
+from gateway.media_types import EXPLICIT_LITTLE, OCTETS
 from gateway.model import Kind, LossyStep, Pixels, Probe, Source
 from gateway.stream import FileSlice, FileStamp, Stream, open_file
 
@@ -86,8 +86,8 @@ def probe(source: Source, reading: Reading) -> Probe:
         source=source,
         format=FORMAT.name,
         kind=FORMAT.kind,
-        media_type=encode.OCTETS,
-        transfer_syntax=encode.EXPLICIT_LITTLE,
+        media_type=OCTETS,
+        transfer_syntax=EXPLICIT_LITTLE,
         content=Stream.of(FileSlice(path, 0, picture.length, stamp)),
         pixels=pixels,
         messages=(f"has {extra:,} bytes behind its picture; they are left out",) if extra else (),

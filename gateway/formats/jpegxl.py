@@ -23,6 +23,7 @@ from gateway.formats.bits import Incomplete, Malformed
 from gateway.formats.format import Format
 from gateway.formats.jpeg_boxes import boxes, small
 from gateway.formats.jpegxl_header import Header
+from gateway.media_types import EXPLICIT_LITTLE, OCTETS
 from gateway.model import Kind, LossyStep, Pixels, Probe, Source
 from gateway.stream import FileSlice, FileStamp, Stream, open_file
 
@@ -86,8 +87,8 @@ def probe(source: Source, reading: Reading) -> Probe:
         source=source,
         format=FORMAT.name,
         kind=FORMAT.kind,
-        media_type=encode.OCTETS,
-        transfer_syntax=encode.EXPLICIT_LITTLE,
+        media_type=OCTETS,
+        transfer_syntax=EXPLICIT_LITTLE,
         content=Stream.of(FileSlice(path, 0, stamp.size, stamp)),
         pixels=_pixels(header, parts, stream.length),
         captured=facts["captured"],

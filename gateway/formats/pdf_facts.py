@@ -97,13 +97,13 @@ def _open(file: BinaryIO) -> PdfReader:
         return PdfReader(cast(BinaryIO, _Bounded(file)), strict=True)
     except (NotImplementedError, DependencyError, _TooMuch):
         raise
-    except Exception:
+    except Exception:  # the same; the lenient reader takes what the strict one does not
         return PdfReader(cast(BinaryIO, _Bounded(file)), strict=False)
 
 
 def _pages(document: PdfReader) -> int:
     """The number of pages as the root of the page tree says it."""
-    count = document.root_object["/Pages"]["/Count"]  # type: ignore[index]
+    count = document.root_object["/Pages"]["/Count"]  # type: ignore[index]  # pypdf calls them objects
     if not isinstance(count, int) or count < 0:
         raise ValueError("the page count is no number")
     return int(count)
@@ -122,7 +122,7 @@ def _attempt(look: Callable[[], Any]) -> Any:
     try:
         found = look()
         return found.get_object() if hasattr(found, "get_object") else found
-    except Exception:
+    except Exception:  # the same; a fact that cannot be read is not known
         return None
 
 

@@ -18,11 +18,9 @@ from gateway.config import Reading
 from gateway.convert.raster import Recipe, decoded
 from gateway.errors import Reject
 from gateway.formats.format import Format
+from gateway.media_types import EXPLICIT_LITTLE, OCTETS
 from gateway.model import LossyStep, Pixels, Probe, Source
 from gateway.stream import FileSlice, FileStamp, Stream, open_file
-
-EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-OCTETS = "application/octet-stream"
 
 LONGEST_SIDE = 0xFFFF
 """Rows and columns of an image have 16 bits (PS3.3 C.7.6.3)."""

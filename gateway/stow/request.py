@@ -18,8 +18,8 @@ from gateway.config import Form
 from gateway.dicom import json, part10, xml
 from gateway.dicom.elements import PIXEL_DATA
 from gateway.dicom.json import Model
-from gateway.dicom.media_types import EXPLICIT_LITTLE
 from gateway.errors import Reject
+from gateway.media_types import EXPLICIT_LITTLE
 from gateway.model import Bulk, Instance
 from gateway.stow import address, multipart
 from gateway.stow.multipart import Part

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydicom.uid import UID, UID_dictionary
 
-from gateway.dicom import media_types
-from gateway.dicom.media_types import (
+from gateway import media_types
+from gateway.media_types import (
     MEDIA_TYPES,
     default_transfer_syntax,
     is_native,
