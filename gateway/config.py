@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
@@ -140,6 +141,41 @@ class Destination:
     unquoted_type: bool = False
     chunked: bool = False
     skip_existing: bool = False
+
+
+class Unidentified(StrEnum):
+    """What becomes of a file whose patient is not established."""
+
+    HOLD = "hold"
+    """It is never sent until its patient is known: where nobody watches."""
+    SEND = "send"
+    """It is sent with a message: a person is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Facts of the place where files come from: a folder, an import, one call.
+
+    `timezone` is an IANA name, `language` a language code for the names of months. `clock` is what
+    must be added to a device's clock to make it right. A capture date before `since`, or more than
+    `max_age` before the day of the run, is not believed. `variables` are the site's own.
+    """
+
+    institution: str = ""
+    department: str = ""
+    station: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    serial: str = ""
+    software: str = ""
+    issuer: str = ""
+    issuer_accession: str = ""
+    timezone: str = ""
+    language: str = ""
+    clock: timedelta = timedelta()
+    since: date | None = None
+    max_age: timedelta | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

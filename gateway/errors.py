@@ -2,6 +2,8 @@
 
     GatewayError
     ├── Reject          this file, never: it says what is wrong with it and what would help
+    ├── Hold            this file, once a person or another file has settled what is in doubt
+    ├── Skip            this file is not meant: nothing is wrong with it, and nothing is to be done
     ├── Retry           this file, later: nothing is known to be wrong with it
     ├── Pause           this destination, later: every file would fail the same way
     │   ├── Refused         the destination answers, but not to us: address, credentials, certificate
@@ -14,6 +16,7 @@ and what would help. Messages are shown to users as they are.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 
@@ -23,6 +26,23 @@ class GatewayError(Exception):
 
 class Reject(GatewayError):
     """This file cannot be stored as it is; the others can."""
+
+
+class Hold(GatewayError):
+    """This file must not be sent while something about it is in doubt: whom it shows, above all.
+
+    `reason` is a short name of the doubt by which held files are counted, found and tried again
+    (`unidentified`, `no-row`, `sidecar-missing`). `depends` are files whose change may settle it.
+    """
+
+    def __init__(self, message: str, *, reason: str = "doubt", depends: tuple[Path, ...] = ()) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.depends = depends
+
+
+class Skip(GatewayError):
+    """This file is not to be stored, as a mapping says: no fault, and nothing to mend."""
 
 
 class Retry(GatewayError):

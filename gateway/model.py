@@ -274,6 +274,8 @@ class Status(StrEnum):
     HELD = "held"
     UNKNOWN = "unknown"
     RETRY = "retry"
+    SKIPPED = "skipped"
+    """Not meant to be stored, as a mapping says."""
     RENDERED = "rendered"
 
 

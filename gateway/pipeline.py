@@ -29,7 +29,7 @@ from gateway.dicom.build import build
 from gateway.dicom.identity import Claim, Identity, claim, identify
 from gateway.dicom.relations import related
 from gateway.dispatch import discard, dispatch
-from gateway.errors import GatewayError, Pause, Reject, Retry
+from gateway.errors import GatewayError, Hold, Pause, Reject, Retry, Skip
 from gateway.mapping.describe import Description, choose, describe
 from gateway.media_types import EXPLICIT_LITTLE
 from gateway.model import Convert, Instance, Kind, Outcome, Probe, Source, Status
@@ -191,7 +191,7 @@ def prepare(paths: Iterable[Path], work: Work, shop: Workshop) -> Prepared:
         for source in _sources(path, refuse, shop):
             try:
                 prepared.candidates.append(_examine(source, work))
-            except (Reject, Retry) as error:
+            except (Reject, Hold, Skip, Retry) as error:
                 prepared.refused.append(_outcome_of(source, error))
     if work.object_file and not prepared.candidates and not prepared.refused:
         prepared.candidates.append(_examine_object(work.object_file, work))
@@ -207,7 +207,7 @@ def _sources(path: Path, refuse: Callable[[Path, str], None], shop: Workshop) ->
                 yield from unpack.members(source, shop, refuse, only=member[1] if member else None)
             else:
                 yield source
-        except (Reject, Retry) as error:
+        except (Reject, Hold, Skip, Retry) as error:
             refuse(source.path, str(error))
 
 
@@ -314,7 +314,7 @@ def _instances(
                 yield instance
             else:
                 yield _second(instance, earlier)
-        except (Reject, Retry) as error:
+        except (Reject, Hold, Skip, Retry) as error:
             yield _outcome_of(source, error)
 
 
@@ -365,5 +365,12 @@ def _second(instance: Instance, earlier: Source) -> Outcome:
 
 
 def _outcome_of(source: Source, error: GatewayError) -> Outcome:
-    status = Status.RETRY if isinstance(error, Retry) else Status.REJECTED
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), Status.REJECTED)
     return Outcome(source.shown, status, source.as_shown(str(error)))
+
+
+_STATUS: Mapping[type[GatewayError], Status] = {
+    Retry: Status.RETRY,
+    Hold: Status.HELD,
+    Skip: Status.SKIPPED,
+}

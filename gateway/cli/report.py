@@ -31,7 +31,7 @@ from rich.text import Text
 from gateway.errors import Pause, Unreachable
 from gateway.model import Outcome, Status
 
-GOOD = frozenset({Status.STORED, Status.WARNING, Status.DUPLICATE, Status.RENDERED})
+GOOD = frozenset({Status.STORED, Status.WARNING, Status.DUPLICATE, Status.SKIPPED, Status.RENDERED})
 FOR_GOOD = frozenset({Status.FAILED, Status.REJECTED, Status.HELD})
 """Outcomes that another try alone does not change."""
 
@@ -40,6 +40,7 @@ COLOURS = {
     Status.RENDERED: "green",
     Status.WARNING: "yellow",
     Status.DUPLICATE: "cyan",
+    Status.SKIPPED: "cyan",
     Status.FAILED: "red",
     Status.REJECTED: "red",
     Status.HELD: "magenta",

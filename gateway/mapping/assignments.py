@@ -24,7 +24,7 @@ from gateway.dicom.dictionary import Step, format_path, keyword_of, parse_path, 
 from gateway.dicom.values import ONE_TEXT, convert
 from gateway.mapping import expressions
 from gateway.mapping.expressions import Expression, Template
-from gateway.mapping.nodes import Fault, Listing, Node, Place, Table, Text
+from gateway.nodes import Fault, Listing, Node, Place, Table, Text
 
 BITSTREAM = frozenset(
     tag_for_keyword(keyword)

@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Any
 
 from gateway.config import Lossless, Reading, Sound
-from gateway.mapping.nodes import Fault, Node, Text
+from gateway.nodes import Fault, Node, Text
 
 FASTEST = 1000
 """Frames a second, more than any camera for people takes."""

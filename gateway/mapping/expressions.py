@@ -26,7 +26,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from gateway.mapping.filters import FILTERS, LIMIT, REMARKS, Kept, concatenate
-from gateway.mapping.nodes import Fault, Place, Text
+from gateway.nodes import Fault, Place, Text
 
 Facts = Mapping[str, Mapping[str, Any]]
 """What is known of a file, by source: `facts["exif"]["make"]`."""

@@ -20,15 +20,16 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import TypeVar
 
+from gateway import nodes
 from gateway.config import Lossless
 from gateway.errors import Fatal, Reject
-from gateway.mapping import conversion, expressions, nodes
+from gateway.mapping import conversion, expressions
 from gateway.mapping.assignments import SOP_CLASS, Assignment, read_attributes
 from gateway.mapping.conversion import Conversion
 from gateway.mapping.expressions import Expression, Template, check
-from gateway.mapping.nodes import Fault, Node, Table, Text
 from gateway.mapping.sources import known, path
 from gateway.mapping.sources.path import Patterns
+from gateway.nodes import Fault, Node, Table, Text
 
 Value = TypeVar("Value")
 

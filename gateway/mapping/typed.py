@@ -14,11 +14,11 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from gateway import nodes
 from gateway.dicom import json, xml
 from gateway.dicom.dictionary import Step, keyword_of, vr_of
 from gateway.dicom.values import convert
 from gateway.errors import Fatal, Reject
-from gateway.mapping import nodes
 from gateway.mapping.assignments import (
     BITSTREAM,
     CHARACTER_SET,
@@ -32,7 +32,7 @@ from gateway.mapping.assignments import (
 )
 from gateway.mapping.compose import compose
 from gateway.mapping.expressions import literal
-from gateway.mapping.nodes import Fault, Table
+from gateway.nodes import Fault, Table
 from gateway.stream import open_file
 
 LIMIT = 16 * 1024 * 1024

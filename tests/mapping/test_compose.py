@@ -6,7 +6,7 @@ from pydicom.dataset import Dataset
 
 from gateway.mapping.assignments import Assignment, read_attributes
 from gateway.mapping.compose import Composition, compose
-from gateway.mapping.nodes import Fault, Table, parse
+from gateway.nodes import Fault, Table, parse
 
 FACTS: Mapping[str, Mapping[str, Any]] = {
     "path": {"mrn": "4711", "none": None, "back": "a\\b", "code": "39937001"}

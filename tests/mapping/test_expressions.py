@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.mapping.expressions import LIMIT, Template, check, literal, parse
-from gateway.mapping.nodes import Fault, Place, Text
+from gateway.nodes import Fault, Place, Text
 
 FACTS: Mapping[str, Mapping[str, Any]] = {
     "path": {"mrn": "4711", "side": None, "back": r"a\b", "items": "a group called items", "n": "3"},

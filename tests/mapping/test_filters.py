@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.mapping.expressions import parse
-from gateway.mapping.nodes import Fault, Place, Text
+from gateway.nodes import Fault, Place, Text
 
 MOMENT = datetime(2024, 5, 31, 14, 3, 7, 250_000, tzinfo=timezone(timedelta(hours=5, minutes=30)))
 

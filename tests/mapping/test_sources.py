@@ -8,10 +8,10 @@ import examples
 from gateway import formats
 from gateway.config import Reading
 from gateway.errors import Reject
-from gateway.mapping.nodes import Fault, parse
 from gateway.mapping.sources import cda, exif, gather, known, media, model, path, pdf, video
 from gateway.mapping.sources.path import Patterns
 from gateway.model import Probe, Source
+from gateway.nodes import Fault, parse
 
 
 def probed(file: Path, data: bytes, root: Path | None = None) -> Probe:

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 
 from gateway.errors import Reject
-from gateway.mapping.nodes import Fault, Node, Table, Text
 from gateway.model import Source
+from gateway.nodes import Fault, Node, Table, Text
 
 PARTS = ("name", "folder", "relative")
 

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.errors import Fatal
-from gateway.mapping.nodes import LIMIT, Fault, Listing, Node, Place, Table, Text, fail, parse, read
+from gateway.nodes import LIMIT, Fault, Listing, Node, Place, Table, Text, fail, parse, read
 
 YAML_SIGNS = st.lists(
     st.sampled_from([*"ab:{}[]'\"#&*!|>-?%@`,\\ \n\t0.~", "{{ ", " }}", ": ", "- ", "\n  ", "\na: "])

@@ -1,0 +1,1 @@
+"""Doors that work by themselves: hot folders and batch imports, on the ledger."""
