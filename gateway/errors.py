@@ -2,6 +2,7 @@
 
     GatewayError
     ├── Reject          this file, never: it says what is wrong with it and what would help
+    │   └── Unfinished      it ends too soon; where it may still be written, later after all
     ├── Hold            this file, once a person or another file has settled what is in doubt
     ├── Skip            this file is not meant: nothing is wrong with it, and nothing is to be done
     ├── Retry           this file, later: nothing is known to be wrong with it
@@ -26,6 +27,10 @@ class GatewayError(Exception):
 
 class Reject(GatewayError):
     """This file cannot be stored as it is; the others can."""
+
+
+class Unfinished(Reject):
+    """This file ends too soon: it was cut, or is still being written."""
 
 
 class Hold(GatewayError):

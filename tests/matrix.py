@@ -30,8 +30,11 @@ from gateway.dicom.encodings import Encoding
 from gateway.dicom.identity import Identity
 from gateway.dicom.iods import ENCAPSULATED_MTL, ENCAPSULATED_OBJ, ENCAPSULATED_STL, IODS, Frames, permits
 from gateway.errors import GatewayError
-from gateway.mapping.describe import Description, choose, describe, description
-from gateway.mapping.language import available, load_template
+from gateway.mapping.describe import describe
+from gateway.mapping.description import Description, description
+from gateway.mapping.select import select
+from gateway.mapping.sheets import available
+from gateway.mapping.templates import load_template
 from gateway.model import Attributes, Instance, Kind, Pixels, Probe, Source
 from gateway.stream import Stream
 from matrix_inputs import INPUTS, Input
@@ -138,10 +141,11 @@ def _rendered(
     iod = IODS[load_template(template).sop_class_uid] if template else None
     if iod and iod.kind is not probe.kind:
         return None
-    form = choose(probe, wanted)
+    subject = select(probe, wanted)
+    form = subject.probe
     if template and permits(load_template(template).sop_class_uid, form):
         return None
-    attributes = describe(form, wanted)
+    attributes = describe(subject, wanted)
     if form.convert:
         lossless = reading.lossless or attributes.lossless or Lossless.NATIVE
         if id(form) not in made:
@@ -270,7 +274,7 @@ def synthetic(each: Permitted, source: Source) -> Instance:
 
 def _attributes(probe: Probe, template: str) -> Attributes:
     wanted: Description = description(template=template, typed=list(TYPED.get(template, ())))
-    return describe(probe, wanted)
+    return describe(select(probe, wanted), wanted)
 
 
 # The tables
@@ -332,7 +336,9 @@ def _defaults(found: Sequence[Row]) -> str:
     for row in found:
         if row.default:
             told = "; ".join(
-                text for text in row.default.messages if "date" not in text and "made" not in text
+                text
+                for text in row.default.messages
+                if not any(word in text for word in ("date", "made", "patient"))
             )
             lines.append(f"| {row.input.name} | {row.default.template} | {_cell(row.default)} | {told} |")
         else:

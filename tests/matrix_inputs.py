@@ -132,6 +132,8 @@ CDA = """<?xml version="1.0" encoding="UTF-8"?>
 </ClinicalDocument>"""
 
 TRANSCODE = Reading(transcode=True, sound=Sound.CONVERT)
+AS_VIDEO = Reading(as_video=True)
+CUT: dict[str, object] = {"quality_mode": "rates", "quality_layers": [8]}
 ONE_SOUND = videos.Sound()
 _JXL = _plugged("jxl", _saved("RGB", "JXL", lossless=True))
 
@@ -172,6 +174,10 @@ INPUTS: tuple[Input, ...] = (
     Input("WebP, animated", "a.webp", _frames("RGB", "WEBP", lossless=True, duration=100)),
     Input("GIF", "a.gif", _saved("L", "GIF")),
     Input("GIF, animated", "a.gif", _frames("RGB", "GIF", duration=[100, 200, 300])),
+    Input("GIF, animated, as video", "a.gif", _frames("RGB", "GIF", duration=[100, 200, 300]), AS_VIDEO),
+    Input("WebP, animated, as video", "a.webp", _frames("RGB", "WEBP", duration=100), AS_VIDEO),
+    Input("PNG, animated, as video", "a.png", _frames("RGB", "PNG", duration=40), AS_VIDEO),
+    Input("JPEG 2000, layers cut off", "a.j2k", _saved("RGB", "JPEG2000", mct=1, **CUT)),
     Input("HEIC", "a.heic", _plugged("heif", _saved("RGB", "HEIF"))),
     Input("MP4, H.264", "a.mp4", _video(codec="h264")),
     Input("MP4, H.264, with sound", "a.mp4", _video(codec="h264", sound=ONE_SOUND)),

@@ -7,7 +7,8 @@ import pytest
 import matrix
 from gateway.convert.workshop import Workshop
 from gateway.dicom.iods import IODS
-from gateway.mapping.language import available, load_template
+from gateway.mapping.sheets import available
+from gateway.mapping.templates import load_template
 from gateway.model import Source
 from matrix_inputs import INPUTS, Input
 

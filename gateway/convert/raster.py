@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.config import Lossless
 from gateway.convert import child, encode
 from gateway.convert.workshop import Workshop
-from gateway.errors import GatewayError, Reject, Retry
+from gateway.errors import GatewayError, Reject, Retry, Unfinished
 from gateway.model import Pixels, Probe
 from gateway.stream import FileSlice, FileStamp, stat
 
@@ -61,6 +61,19 @@ def decoded(probe: Probe, recipe: Recipe, shop: Workshop, lossless: Lossless) ->
     `probe.content` is the file, `probe.pixels` what is wanted of it: 8 or 16 bits, one or three samples.
     Raises `Reject` for a picture that cannot be decoded, and `Retry` when the file has changed.
     """
+    raw, told = raw_frames(probe, recipe, shop)
+    try:
+        return encode.stored(replace(probe, messages=(*probe.messages, *told)), raw, lossless, shop)
+    except GatewayError:
+        raw.unlink(missing_ok=True)
+        raise
+
+
+def raw_frames(probe: Probe, recipe: Recipe, shop: Workshop) -> tuple[Path, tuple[str, ...]]:
+    """A new raw file with the frames one after the other, and what the user should know of it.
+
+    Raises as `decoded` does, and leaves nothing behind then.
+    """
     pixels = probe.pixels
     if pixels is None:
         raise ValueError("pixels that nothing is known of")
@@ -81,10 +94,10 @@ def decoded(probe: Probe, recipe: Recipe, shop: Workshop, lossless: Lossless) ->
             folder=shop.folder,
         )
         _check_unchanged(probe)
-        return encode.stored(replace(probe, messages=(*probe.messages, *told)), raw, lossless, shop)
     except GatewayError:
         raw.unlink(missing_ok=True)
         raise
+    return raw, told
 
 
 def _check_unchanged(probe: Probe) -> None:
@@ -164,12 +177,12 @@ def _frames(path: Path, pixels: Pixels, recipe: Recipe, told: dict[str, None]) -
                 else:
                     yield _pixels(image, pixels, recipe, told)
     except EOFError as error:
-        raise Reject(
+        raise Unfinished(
             f"{path} is not whole: it has fewer frames or pages than it says. Copy or export it again"
         ) from error
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError) as error:
         if "truncated" in str(error):
-            raise Reject(f"{path} is not whole: {error}. Copy or export it again") from error
+            raise Unfinished(f"{path} is not whole: {error}. Copy or export it again") from error
         raise _undecoded(path, str(error) or type(error).__name__) from error
 
 

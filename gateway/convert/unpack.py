@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from gateway import walk
 from gateway.convert.workshop import Workshop
-from gateway.errors import Fatal, GatewayError, Reject
+from gateway.errors import Fatal, GatewayError, Reject, Unfinished
 from gateway.model import Source
 from gateway.stream import CHUNK, open_file
 
@@ -95,7 +95,7 @@ def _check_directory(file: BinaryIO, path: Path) -> None:
     tail = file.read()
     at = tail.rfind(b"PK\5\6")
     if at < 0 or len(tail) - at < _END.size:
-        raise Reject(f"{path} is not whole: the ZIP archive has no directory at its end. Copy it again")
+        raise Unfinished(f"{path} is not whole: the ZIP archive has no directory at its end. Copy it again")
     length = _END.unpack_from(tail, at)[5]
     if at >= _LOCATOR.size and tail[at - _LOCATOR.size :].startswith(b"PK\6\7"):
         file.seek(_LOCATOR.unpack_from(tail, at - _LOCATOR.size)[2])

@@ -1,21 +1,25 @@
 """New video files: coded pictures in another container, or pictures coded again as H.264.
 
     make(source, target, ...)       MP4, its index in front
+    animate(raw, target, ...)       the same from decoded pictures
     unpad(source, target, ...)      a transport stream without what cameras put before each packet
 
-Both run in constant memory, but for eight bytes a picture.
+All run in constant memory, but for eight bytes a picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate, chain, pairwise
+from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.convert import video_stamps
-from gateway.convert.video_recoding import Picture, RecodedPictures, RecodedSound
+from gateway.convert.video_recoding import Picture, PictureCoder, RecodedPictures, RecodedSound
 from gateway.convert.video_source import VideoSource, demuxing, in_words, packets_of
 from gateway.convert.video_stamps import Stamps
 from gateway.convert.video_tracks import CopiedPictures, CopiedSound, SoundTrack, Track
@@ -24,8 +28,9 @@ from gateway.stream import open_file
 
 if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
     from av.container import InputContainer, OutputContainer
+    from av.video.frame import VideoFrame
 
-__all__ = ["Made", "Picture", "SoundTrack", "VideoSource", "make", "unpad"]
+__all__ = ["Made", "Picture", "SoundTrack", "VideoSource", "animate", "make", "unpad"]
 
 Counter = Callable[[bytes], int]
 """How many frames begin in a packet; it may remember the packets before."""
@@ -69,7 +74,7 @@ def make(
     stamps = video_stamps.read(source, counter())
     if picture is None:
         stamps = video_stamps.ordered(source, stamps, counter())
-    with demuxing(source, decode=True) as container, _writing(source, target) as out:
+    with demuxing(source, decode=True) as container, _writing(source.path, target) as out:
         tracks = _tracks(source, container, out, stamps, picture=picture, sounds=sounds)
         for number, packet in enumerate(packets_of(container, *tracks)):
             out.mux([*tracks[packet.stream_index].feed(packet)])
@@ -92,18 +97,45 @@ def unpad(source: Path, target: Path, *, distance: int, first: int) -> None:
                 out.write(chunk[start : start + _PACKET])
 
 
+def animate(raw: Path, target: Path, picture: Picture, times: Sequence[int], *, about: Path) -> None:
+    """Writes frames of RGB, which a raw file has one after the other, to `target` as MP4 with H.264.
+
+    `times` are the microseconds that each is shown. An odd width or height is made even by repeating the
+    last column or row, where the frames are not scaled anyway. Raises `Reject` and `Retry` about a file.
+    """
+    import av
+    import numpy as np
+
+    columns, rows = picture.size
+    frames = np.memmap(raw, "u1", "r", shape=(len(times), rows, columns, 3))
+    more = ((0, 0), (0, 0)) if picture.scaled else ((0, rows % 2), (0, columns % 2))
+    tick = gcd(*times)
+    shown = [start // tick for start in accumulate(times, initial=0)]
+    durations = {start: end - start for start, end in pairwise(shown)}
+
+    def frame_of(number: int) -> VideoFrame:
+        frame = av.VideoFrame.from_ndarray(np.pad(frames[number], (*more, (0, 0)), "edge"), "rgb24")
+        frame.pts = number
+        return frame
+
+    with _writing(about, target) as out:
+        coder = PictureCoder(out, frame_of(0), picture, Fraction(tick, 1_000_000), shown.__getitem__)
+        coded = (coder.feed(frame_of(number)) for number in range(len(times)))
+        for packet in chain(chain.from_iterable(coded), coder.end()):
+            packet.duration = durations[packet.pts or 0]  # the encoder forgets how long the last one is shown
+            out.mux(packet)
+
+
 @contextmanager
-def _writing(source: VideoSource, target: Path) -> Iterator[OutputContainer]:
+def _writing(about: Path, target: Path) -> Iterator[OutputContainer]:
     """The new file, which is complete when the context ends."""
     import av
 
     try:
-        with in_words(source.path), av.open(str(target), "w", format="mp4", options=_MUXER) as out:
+        with in_words(about), av.open(str(target), "w", format="mp4", options=_MUXER) as out:
             yield out
     except OverflowError as error:  # of PyAV, whose numbers have 32 bits
-        raise Reject(
-            f"{source.path} counts time in units that MP4 cannot have. Export it again as MP4"
-        ) from error
+        raise Reject(f"{about} counts time in units that MP4 cannot have. Export it again as MP4") from error
 
 
 def _check_size(source: VideoSource, target: Path, largest: int) -> None:

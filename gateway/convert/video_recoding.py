@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -48,82 +48,46 @@ class Picture:
     rate: Fraction
 
 
-class RecodedPictures:
-    """Pictures decoded and coded as H.264 High, each at its time, in the memory of a few."""
+class PictureCoder:
+    """Codes pictures that look like the first one as H.264 High, in the memory of a few.
+
+    Each comes with its number as its stamp; `time` says when it is shown, in ticks of `tick` seconds.
+    """
 
     def __init__(
-        self, out: OutputContainer, template: Any, source: VideoSource, stamps: Stamps, picture: Picture
+        self,
+        out: OutputContainer,
+        look: VideoFrame,
+        picture: Picture,
+        tick: Fraction,
+        time: Callable[[int], int],
     ) -> None:
-        self._source, self._stamps, self._picture, self._old = source, stamps, picture, template
-        prepare(template)
-        self._look = _first_picture(source)
-        _check_colours(source, self._look)
-        self._fields = self._look.interlaced_frame and not picture.turn and picture.rows % 4 == 0
-        self._stream = _encoder(out, stamps, picture, self._look, fields=self._fields)
+        self._look, self._picture, self._tick, self._time = look, picture, tick, time
+        self._fields = look.interlaced_frame and not picture.turn and picture.rows % 4 == 0
+        self._stream = _encoder(out, tick, picture, look, fields=self._fields)
         self._graph = self._filters()
-        self._packets = self.frames = self.damaged = 0
-        self._last: int | None = None
+        self.frames = 0
 
-    def feed(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
-        """The new packets of the pictures that one old packet completes."""
-        import av
-
-        packet.pts = packet.dts = self._packets
-        self._packets += 1
-        try:
-            decoded = self._old.decode(packet)
-        except av.InvalidDataError as error:
-            raise Reject(
-                f"{self._source.path} is damaged: its picture {self._packets:,} cannot be decoded. "
-                "Export it again"
-            ) from error
-        for frame in decoded:
-            yield from self._take(frame)
-
-    def end(self) -> Iterator[Packet[Any]]:
-        """The packets of the pictures that were held back."""
-        for frame in self._old.decode(None):
-            yield from self._take(frame)
-        if self.frames:
-            self._graph.push(None)
-            yield from self._encoded()
-            yield from self._stream.encode(None)
-
-    def _take(self, frame: VideoFrame) -> Iterator[Packet[Any]]:
-        """Sends a decoded picture through the filters."""
-        if (frame.width, frame.height) != (self._look.width, self._look.height):
-            raise Reject(
-                f"{self._source.path} has pictures of {self._look.width}x{self._look.height} and of "
-                f"{frame.width}x{frame.height}; an object has one size. Split it and give the parts"
-            )
-        self.damaged += frame.is_corrupt
+    def feed(self, frame: VideoFrame) -> Iterator[Packet[Any]]:
+        """The packets that one picture completes."""
         frame.time_base = Fraction(1)
         self._graph.push(frame)
         yield from self._encoded()
+
+    def end(self) -> Iterator[Packet[Any]]:
+        """The packets of the pictures that were held back."""
+        self._graph.push(None)
+        yield from self._encoded()
+        yield from self._stream.encode(None)
 
     def _encoded(self) -> Iterator[Packet[Any]]:
         """The packets of the pictures that come out of the filters."""
         for frame in _pulled(self._graph):
             frame.pts = self._time(round((frame.pts or 0) * (frame.time_base or Fraction(1))))
-            frame.time_base = self._stamps.tick
+            frame.time_base = self._tick
             frame.pict_type = 0  # the encoder would repeat the old choice
             self.frames += 1
             yield from self._stream.encode(frame)
-
-    def _time(self, number: int) -> int:
-        """When the picture that began in a packet is shown."""
-        known = self._stamps.shown or self._stamps.display
-        index = number if self._stamps.shown else self.frames
-        if index >= len(known):
-            raise Reject(f"{self._source.path} has more pictures than its container lists. Export it again")
-        time = known[index] - self._stamps.display[0]
-        if self._last is not None and time <= self._last:
-            raise Reject(
-                f"{self._source.path} has time stamps that jump back at picture {self.frames + 1:,}. "
-                "Export it again, or split it there"
-            )
-        self._last = time
-        return time
 
     def _filters(self) -> Graph:
         """From decoded pictures to upright ones of square pixels, 4:2:0 and 8 bits."""
@@ -149,6 +113,74 @@ class RecodedPictures:
         nodes.append(graph.add("buffersink"))
         graph.link_nodes(*nodes).configure()
         return graph
+
+
+class RecodedPictures:
+    """Pictures of a video decoded and coded again, each at its time."""
+
+    def __init__(
+        self, out: OutputContainer, template: Any, source: VideoSource, stamps: Stamps, picture: Picture
+    ) -> None:
+        self._source, self._stamps, self._old = source, stamps, template
+        prepare(template)
+        self._look = _first_picture(source)
+        _check_colours(source, self._look)
+        self._coder = PictureCoder(out, self._look, picture, stamps.tick, self._time)
+        self._packets = self.damaged = 0
+        self._last: int | None = None
+
+    @property
+    def frames(self) -> int:
+        """How many pictures were coded again."""
+        return self._coder.frames
+
+    def feed(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
+        """The new packets of the pictures that one old packet completes."""
+        import av
+
+        packet.pts = packet.dts = self._packets
+        self._packets += 1
+        try:
+            decoded = self._old.decode(packet)
+        except av.InvalidDataError as error:
+            raise Reject(
+                f"{self._source.path} is damaged: its picture {self._packets:,} cannot be decoded. "
+                "Export it again"
+            ) from error
+        for frame in decoded:
+            yield from self._take(frame)
+
+    def end(self) -> Iterator[Packet[Any]]:
+        """The packets of the pictures that were held back."""
+        for frame in self._old.decode(None):
+            yield from self._take(frame)
+        if self.frames:
+            yield from self._coder.end()
+
+    def _take(self, frame: VideoFrame) -> Iterator[Packet[Any]]:
+        """The packets that one decoded picture completes."""
+        if (frame.width, frame.height) != (self._look.width, self._look.height):
+            raise Reject(
+                f"{self._source.path} has pictures of {self._look.width}x{self._look.height} and of "
+                f"{frame.width}x{frame.height}; an object has one size. Split it and give the parts"
+            )
+        self.damaged += frame.is_corrupt
+        yield from self._coder.feed(frame)
+
+    def _time(self, number: int) -> int:
+        """When the picture that began in a packet is shown."""
+        known = self._stamps.shown or self._stamps.display
+        index = number if self._stamps.shown else self.frames
+        if index >= len(known):
+            raise Reject(f"{self._source.path} has more pictures than its container lists. Export it again")
+        time = known[index] - self._stamps.display[0]
+        if self._last is not None and time <= self._last:
+            raise Reject(
+                f"{self._source.path} has time stamps that jump back at picture {self.frames + 1:,}. "
+                "Export it again, or split it there"
+            )
+        self._last = time
+        return time
 
 
 class RecodedSound:
@@ -262,7 +294,7 @@ def _check_colours(source: VideoSource, look: VideoFrame) -> None:
 
 
 def _encoder(
-    out: OutputContainer, stamps: Stamps, picture: Picture, look: VideoFrame, *, fields: bool
+    out: OutputContainer, tick: Fraction, picture: Picture, look: VideoFrame, *, fields: bool
 ) -> Any:
     """The stream of new pictures."""
     options = {
@@ -274,13 +306,14 @@ def _encoder(
         "bufsize": _BUFFER,
         "threads": str(THREADS),
         "a53cc": "0",
+        "mbtree": "0",  # with AVX-512, x264 reads memory for it that nobody wrote: results would vary
     }
     if fields:
         options["flags"] = "+ildct+ilme"
     stream: Any = out.add_stream("libx264", rate=picture.rate, options=options)
     stream.width, stream.height, stream.pix_fmt = picture.columns, picture.rows, "yuv420p"
     context = stream.codec_context
-    context.time_base = stamps.tick
+    context.time_base = tick
     context.sample_aspect_ratio = Fraction(1)
     context.color_range = _LIMITED
     context.colorspace = _BT709 if look.format.is_rgb else look.colorspace

@@ -16,7 +16,7 @@ from operator import lt
 from typing import TYPE_CHECKING, Any
 
 from gateway.convert.video_source import VideoSource, decoding, demuxing, packets_of
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
 
 if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
     from av.packet import Packet
@@ -118,7 +118,7 @@ def ordered(source: VideoSource, stamps: Stamps, begun: Callable[[bytes], int]) 
             order.append(frame.pts or 0)
             cut = max(cut, order[-1]) if frame.is_corrupt else cut
     if source.rate is not None and cut >= 0 and not any(begins[cut + 1 :]):
-        raise Reject(f"{source.path} is not whole: its last picture is cut. Copy or export it again")
+        raise Unfinished(f"{source.path} is not whole: its last picture is cut. Copy or export it again")
     if len(order) != len(stamps.display) or len(set(order)) != len(order):
         raise Reject(
             f"{source.path} has {len(stamps.display):,} pictures, of which {len(order):,} can be decoded, so "

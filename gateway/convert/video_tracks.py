@@ -28,13 +28,15 @@ class SoundTrack:
 
 
 class Track(Protocol):
-    """Makes packets of the new file from those of one stream.
+    """Makes packets of the new file from those of one stream."""
 
-    `frames` is the number of pictures that were coded again, `damaged` of what could not be decoded well.
-    """
+    @property
+    def frames(self) -> int:
+        """How many pictures were coded again."""
 
-    frames: int
-    damaged: int
+    @property
+    def damaged(self) -> int:
+        """How much could not be decoded well."""
 
     def feed(self, packet: Packet[Any]) -> Iterator[Packet[Any]]:
         """What one packet of the old file adds."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.config import Reading
-from gateway.errors import Reject, Retry
+from gateway.errors import Reject, Retry, Unfinished
 from gateway.formats import (
     bmp,
     cda,
@@ -73,7 +73,7 @@ def identify(source: Source) -> Format:
         raise Reject(f"{path} is {what}. Give files")
     head = _head(source)
     if not head:
-        raise Reject(f"{path} is empty. Copy or export it again")
+        raise Unfinished(f"{path} is empty. Copy or export it again")
     # What stands in the preamble of a DICOM file says nothing of it (PS3.10 7.1): DICOM comes first.
     if dicom.FORMAT.sniff(head):
         return dicom.FORMAT

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from xml.parsers import expat
 
 from gateway.config import Reading
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
 from gateway.formats.format import HEAD, Format
 from gateway.formats.moments import zone
 from gateway.model import Document, Kind, Probe, Source
@@ -280,7 +280,7 @@ def _broken(path: Path, parser: expat.XMLParserType, error: expat.ExpatError) ->
     """The refusal of a document that is cut off or otherwise not well-formed."""
     place = f"in line {error.lineno:,}, column {error.offset + 1:,}"
     if parser.CurrentByteIndex < 0 or error.code in _CUT_OFF:
-        return Reject(f"{path} is not whole: its XML ends too soon, {place}. Copy or export it again")
+        return Unfinished(f"{path} is not whole: its XML ends too soon, {place}. Copy or export it again")
     reason = expat.ErrorString(error.code)
     return Reject(f"{path} is a damaged clinical document: {reason} {place}. Export it again")
 

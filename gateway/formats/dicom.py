@@ -8,13 +8,14 @@ from __future__ import annotations
 import io
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from gateway.config import Reading
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
 from gateway.formats.dicom_elements import (
     Broken,
     Bytes,
@@ -57,6 +58,10 @@ _IDENTIFIERS = {
     _SERIES: "SeriesInstanceUID",
 }
 """What a DICOM object cannot be stored without."""
+
+_CHARACTER_SET, _PATIENT_ID = 0x00080005, 0x00100020
+_READ = frozenset((*_IDENTIFIERS, _CHARACTER_SET, _PATIENT_ID))
+"""What is read of an object; all else is passed over."""
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
 """Media Storage Directory Storage: an index of files, not an object."""
@@ -103,19 +108,20 @@ def probe(source: Source, reading: Reading) -> Probe:
             syntax = _transfer_syntax(meta, path) if meta else _apparent_syntax(file)
             encoding, mislabelled = _encoding(file, syntax)
             data = InflatedBytes(file, _INFLATED) if syntax in _DEFLATED else PlainBytes(file, stamp.size)
-            found, whole, broken = _identifiers(data, encoding)
+            values, whole, broken = _identifying(data, encoding)
         except CutOff as error:
-            raise Reject(f"{path} is not whole: {error}. Copy or export it again") from error
+            raise Unfinished(f"{path} is not whole: {error}. Copy or export it again") from error
         except Broken as error:
             raise Reject(
                 f"{path} is a damaged DICOM file: {error}. Export it again from where it came"
             ) from error
-    if _DIRECTORY in (meta.get(_MEDIA_STORAGE_CLASS), found.get(_SOP_CLASS)):
+    found = {tag: _text(values.get(tag, b"")) for tag in _IDENTIFIERS}
+    if _DIRECTORY in (meta.get(_MEDIA_STORAGE_CLASS), found[_SOP_CLASS]):
         raise Reject(
             f"{path} is a DICOMDIR, the index of a medium and no object. Give the files that it lists"
         )
     for tag, keyword in _IDENTIFIERS.items():
-        _check_uid(found.get(tag, ""), tag, keyword, path)
+        _check_uid(found[tag], tag, keyword, path)
     return Probe(
         source=source,
         format=FORMAT.name,
@@ -129,6 +135,7 @@ def probe(source: Source, reading: Reading) -> Probe:
             series_instance_uid=found[_SERIES],
             study_instance_uid=found[_STUDY],
             transfer_syntax_uid=syntax,
+            patient_id=_local_text(values),
         ),
         whole=whole,
         messages=tuple(
@@ -261,32 +268,32 @@ def _encoding(file: BinaryIO, syntax: str) -> tuple[Encoding, str | None]:
     return Encoding(explicit=explicit, little=named.little), fault
 
 
-def _identifiers(data: Bytes, encoding: Encoding) -> tuple[dict[int, str], bool, str | None]:
-    """The texts of the identifying elements by tag, whether the data set is whole, and what is odd about it.
+def _identifying(data: Bytes, encoding: Encoding) -> tuple[dict[int, bytes], bool, str | None]:
+    """The values of what identifies an object, whether the data set is whole, and what is odd about it.
 
     All of the data set is passed over, to see whether it is whole. Raises `Broken` where it cannot be
     followed as far as the identifying elements, and `CutOff` where it ends before them.
     """
-    found: dict[int, str] = {}
+    found: dict[int, bytes] = {}
     previous = -1
     try:
         for _ in range(_MOST_ELEMENTS):
             element = next_element(data, encoding)
-            complete = len(found) == len(_IDENTIFIERS)
+            complete = found.keys() >= _IDENTIFIERS.keys()
             if element is None or (complete and element.tag <= previous):
                 return found, True, None  # what is not in order behind the data set is padding
             previous = element.tag
-            if element.tag in _IDENTIFIERS and element.tag not in found and element.length <= _LONGEST:
-                found[element.tag] = _text(_exactly(data, element.length))
+            if element.tag in _READ and element.tag not in found and element.length <= _LONGEST:
+                found[element.tag] = _exactly(data, element.length)
             else:
                 skip_value(data, element, encoding)
         raise Broken(f"its data set has more than {_MOST_ELEMENTS:,} elements")
     except CutOff as error:  # an object that knows who it is goes through as it is, and the user is told
-        if len(found) < len(_IDENTIFIERS):
+        if not found.keys() >= _IDENTIFIERS.keys():
             raise
         return found, False, f"is not whole: {error}. It is sent as it is"
     except Broken as error:
-        if len(found) < len(_IDENTIFIERS):
+        if not found.keys() >= _IDENTIFIERS.keys():
             raise
         return found, True, None if isinstance(error, TooLong) else f"cannot be followed to its end: {error}"
 
@@ -302,6 +309,19 @@ def _exactly(data: Bytes, length: int) -> bytes:
 def _text(value: bytes) -> str:
     """A value without its padding; what is not ASCII is shown as it would be escaped."""
     return value.decode("ascii", "backslashreplace").rstrip("\0 ").lstrip(" ")
+
+
+def _local_text(values: Mapping[int, bytes]) -> str:
+    """The Patient ID in the character set that the data set declares (PS3.3 C.12.1.1.2)."""
+    value = values.get(_PATIENT_ID, b"").rstrip(b"\0")
+    if value.isascii() and b"\x1b" not in value:
+        return value.decode("ascii").strip(" ")
+    from pydicom.charset import convert_encodings, decode_bytes
+
+    declared = values.get(_CHARACTER_SET, b"").rstrip(b"\0 ").decode("ascii", "replace")
+    with warnings.catch_warnings():  # about character sets that are wrong, which is told elsewhere
+        warnings.simplefilter("ignore")
+        return decode_bytes(value, convert_encodings(declared.split("\\")), set()).strip(" ")
 
 
 def _check_uid(uid: str, tag: int, keyword: str, path: Path) -> None:

@@ -13,7 +13,9 @@ from gateway.formats.raster import MOST_FRAMES, NotWhole, Picture, Unfit, all_gr
 from gateway.model import Kind, Probe, Source
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
-_GRAPHIC_CONTROL = 0xF9
+_GRAPHIC_CONTROL, _APPLICATION = 0xF9, 0xFF
+_LOOPING = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
+"""The extension of an application that says how often an animation is repeated; no standard has it."""
 
 
 def sniff(head: bytes) -> bool:
@@ -47,6 +49,7 @@ class _Frames:
     times: list[float] = field(default_factory=list)
     delay: float = 0.0
     grey: bool = True
+    plays: int = 1
 
 
 def read(file: BinaryIO, size: int) -> Picture:
@@ -71,6 +74,7 @@ def read(file: BinaryIO, size: int) -> Picture:
         decoder="GIF",
         frames=tuple(range(len(frames.times))),
         times=tuple(frames.times),
+        plays=frames.plays,
     )
 
 
@@ -90,15 +94,30 @@ def _read_image(file: BinaryIO, size: int, frames: _Frames) -> None:
 
 
 def _read_extension(file: BinaryIO, size: int, frames: _Frames) -> None:
-    """Goes over an extension, and takes the delay of the next frame from it (23)."""
+    """Goes over an extension, and takes the delay of the next frame from it (23), or the repetitions (26)."""
     kind, length = take(file, 2)
     if kind == _GRAPHIC_CONTROL and length == 4:
         frames.delay = 10.0 * struct.unpack("<xHx", take(file, 4))[0]
+    elif kind == _APPLICATION and length == 11:
+        if take(file, length) in _LOOPING:
+            _read_repetitions(file, size, frames)
+            return
     elif length:
         skip(file, size, length)
     else:
         return
     _skip_blocks(file, size)
+
+
+def _read_repetitions(file: BinaryIO, size: int, frames: _Frames) -> None:
+    """Takes from the blocks of the extension how often an animation is played; 0 is without end."""
+    while length := take(file, 1)[0]:
+        if length != 3:
+            skip(file, size, length)
+            continue
+        kind, repeated = struct.unpack("<BH", take(file, 3))
+        if kind == 1:
+            frames.plays = repeated + 1 if repeated else 0
 
 
 def _skip_blocks(file: BinaryIO, size: int) -> None:

@@ -3,8 +3,8 @@
 The boxes of a JP2 file stay behind (PS3.5 A.4.4), so what they say has to be what DICOM says: a palette,
 transparency, colours in another order and components that differ are decoded and stored without loss.
 
-A codestream of the reversible wavelet without quantization counts as lossless. One from which layers
-were cut off looks the same in its headers; only whoever cut them knows.
+A codestream of the reversible wavelet without quantization counts as lossless, unless its packets show that
+layers or passes were left out. HTJ2K is taken at the word of its headers.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from gateway.formats import jpeg2000_codestream as codestreams
 from gateway.formats.format import Format
 from gateway.formats.jpeg2000_boxes import Header
 from gateway.formats.jpeg2000_codestream import Codestream, damaged
+from gateway.formats.jpeg2000_packets import Passes, passes_of
 from gateway.media_types import EXPLICIT_LITTLE, OCTETS
 from gateway.model import Kind, LossyStep, Pixels, Probe, Source
 from gateway.stream import FileSlice, FileStamp, Stream, open_file
@@ -34,6 +35,18 @@ _MAX_SIDE = 65_535
 
 _BYTES_A_SAMPLE = 24
 """Memory that the decoder takes at its worst, with its tables and both forms of the samples."""
+
+_LEFT_OUT = {
+    Passes.TOO_FEW: ("is coded reversibly, but layers or coding passes were left out: it counts as lossy",),
+    Passes.MOST: (
+        "lacks some of its last coding passes; encoders leave them out where they change nothing, and so it "
+        "counts as lossless, which is not certain",
+    ),
+    Passes.UNKNOWN: (
+        "it was not found out whether coding passes were left out; it counts as lossless, as its header says",
+    ),
+}
+"""What is told of a reversible codestream."""
 
 _NEEDED = {"GRAY": 1, "RGB": 3, "YCC": 3}
 """Colours of each colour space."""
@@ -66,6 +79,10 @@ def probe(source: Source, reading: Reading) -> Probe:
         is_file = file.read(4) != codestreams.START
         header = boxes.read(file, path, stamp.size) if is_file else Header(0, stamp.size)
         stream = codestreams.read(file, path, header.start, header.limit)
+        passes = Passes.ALL
+        if stream.reversible and not (stream.high_throughput or stream.part_2):
+            passes = passes_of(file, stream.structure)
+            stream = replace(stream, cut=passes is Passes.TOO_FEW)
     if max(stream.columns, stream.rows) > _MAX_SIDE:
         raise Reject(
             f"{path} has {stream.columns:,} x {stream.rows:,} pixels, and a DICOM image has at most "
@@ -80,7 +97,7 @@ def probe(source: Source, reading: Reading) -> Probe:
         media_type=OCTETS,
         transfer_syntax=EXPLICIT_LITTLE,
         content=Stream.of(FileSlice(path, stream.start, stream.length, stamp)),
-        messages=_left_out(header, stream, layout),
+        messages=(*_LEFT_OUT.get(passes, ()), *_left_out(header, stream, layout)),
     )
     step = _lossy(stream, layout, choose_coding(stream))
     other = _decoded(base, layout, step, reading.max_pixels)
@@ -106,10 +123,10 @@ FORMAT = Format(
 def choose_coding(stream: Codestream) -> Coding:
     """The transfer syntax of a codestream (PS3.5 A.4.4 and 8.2.4; HTJ2K A.4.11 and 10.18)."""
     if stream.high_throughput:
-        method = None if stream.reversible else "ISO_15444_15"
+        method = None if stream.lossless else "ISO_15444_15"
         end = "203" if method else "202" if stream.progressive_by_resolution else "201"
         return Coding(f"{_FAMILY}.{end}", "image/jphc", method)
-    method = None if stream.reversible else "ISO_15444_1"
+    method = None if stream.lossless else "ISO_15444_1"
     return Coding(f"{_FAMILY}.{'91' if method else '90'}", "image/jp2", method)
 
 

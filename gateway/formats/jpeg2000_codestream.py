@@ -12,15 +12,20 @@ from enum import IntEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
 from gateway.stream import CHUNK
 
 START = b"\xff\x4f\xff\x51"
 """The first bytes of every codestream: SOC and SIZ."""
 
-_SOC, _CAP, _SIZ, _COD, _COC, _TLM, _QCD, _QCC, _RGN, _POC = (
-    0xFF4F, 0xFF50, 0xFF51, 0xFF52, 0xFF53, 0xFF55, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F,
+_SOC, _CAP, _SIZ, COD, COC, _TLM, QCD, QCC, _RGN, _POC, _PPM, _PPT = (
+    0xFF4F, 0xFF50, 0xFF51, 0xFF52, 0xFF53, 0xFF55, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F, 0xFF60, 0xFF61,
 )  # fmt: skip
+_LAYING_OUT = frozenset({COD, COC, QCD, QCC})
+_REARRANGING = frozenset({_RGN, _POC, _PPM, _PPT})
+_LONGEST = 256
+"""Bytes of a segment that says how components are coded, and more."""
+
 _PART_2_MARKERS = frozenset(range(0xFF70, 0xFF7A))
 _SOT, _SOD, _EOC = 0xFF90, 0xFF93, 0xFFD9
 
@@ -70,16 +75,45 @@ class Coding:
     progression: int | None = None
 
 
+Segment = tuple[int, bytes]
+"""The marker of a COD, COC, QCD or QCC segment, and what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class TilePart:
+    """A part of a tile: its number, where its packets lie in the file, and its own segments."""
+
+    tile: int
+    start: int
+    end: int
+    segments: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """Where packets are, and the segments that say what is in them.
+
+    `size` is the SIZ segment, `segments` are those of the main header. `plain` says that these are all:
+    that there are no others, which put packets elsewhere or into another order.
+    """
+
+    size: bytes
+    segments: tuple[Segment, ...]
+    parts: tuple[TilePart, ...]
+    plain: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Codestream:
     """What the headers say. `start` and `end` are where the codestream lies in the file.
 
-    `codings` are those of the main header and of all tile-parts; `quantized` says that a quantization
-    other than none stands in one of them.
+    `structure` is that of its packets. `codings` are those of the main header and of all tile-parts;
+    `quantized` says that a quantization other than none stands in one of them.
     """
 
     start: int
     end: int
+    structure: Structure
     columns: int
     rows: int
     components: tuple[Component, ...]
@@ -89,6 +123,8 @@ class Codestream:
     high_throughput: bool
     has_tile_lengths: bool
     """Whether there are TLM segments."""
+    cut: bool = False
+    """Whether coded data were left out, which only the packets tell."""
 
     @property
     def length(self) -> int:
@@ -99,6 +135,11 @@ class Codestream:
     def reversible(self) -> bool:
         """Whether every wavelet is the 5-3 one, and nothing is quantized."""
         return not self.quantized and all(coding.reversible for coding in self.codings)
+
+    @property
+    def lossless(self) -> bool:
+        """Whether this is a reversible coding from which nothing was left out."""
+        return self.reversible and not self.cut
 
     @property
     def transformed(self) -> bool | None:
@@ -134,6 +175,10 @@ class _Found:
     part_2: bool = False
     high_throughput: bool = False
     reordered: bool = False
+    segments: list[Segment] = field(default_factory=list)
+    parts: list[TilePart] = field(default_factory=list)
+    kept: int = 0
+    plain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +190,7 @@ class _Size:
     rows: int
     tiles: int
     components: tuple[Component, ...]
+    segment: bytes
 
 
 def read(file: BinaryIO, path: Path, start: int, limit: int) -> Codestream:
@@ -152,7 +198,7 @@ def read(file: BinaryIO, path: Path, start: int, limit: int) -> Codestream:
 
     That every tile-part is as long as it says is checked, and that the last one is followed by EOC.
     Raises `Reject` for a codestream that is not whole or is damaged. Layers that somebody cut off leave
-    no trace in the headers.
+    no trace in these headers, but in those of packets.
     """
     file.seek(start)
     if _number(file, 2, path) != _SOC:
@@ -166,6 +212,7 @@ def read(file: BinaryIO, path: Path, start: int, limit: int) -> Codestream:
             size = _size(data, path)
         else:
             _note(marker, data, len(size.components), found, path)
+            _keep(marker, data, found.segments, found)
     if size is None:
         raise damaged(path, "its codestream says no size (SIZ)")
     if not any(coding.layers for coding in found.codings):
@@ -174,6 +221,7 @@ def read(file: BinaryIO, path: Path, start: int, limit: int) -> Codestream:
     return Codestream(
         start=start,
         end=end,
+        structure=Structure(size.segment, tuple(found.segments), tuple(found.parts), found.plain),
         columns=size.columns,
         rows=size.rows,
         components=size.components,
@@ -194,7 +242,7 @@ def damaged(path: Path, what: str) -> Reject:
 
 def not_whole(path: Path) -> Reject:
     """The refusal of a picture without an end."""
-    return Reject(f"{path} is not whole: the file ends before the JPEG 2000 picture does. Copy it again")
+    return Unfinished(f"{path} is not whole: the file ends before the JPEG 2000 picture does. Copy it again")
 
 
 def _segments(file: BinaryIO, path: Path, limit: int, last: int) -> Iterator[tuple[int, bytes]]:
@@ -235,18 +283,19 @@ def _size(data: bytes, path: Path) -> _Size:
     tiles = -(-(right - tile_left) // wide) * -(-(bottom - tile_top) // high)
     if tiles > 65_535:
         raise damaged(path, f"it says that it has {tiles:,} tiles, and 65,535 is the most")
-    return _Size(int.from_bytes(data[:2], "big"), right - left, bottom - top, tiles, components)
+    return _Size(int.from_bytes(data[:2], "big"), right - left, bottom - top, tiles, components, data)
 
 
 def _note(marker: int, data: bytes, components: int, found: _Found, path: Path) -> None:
     """What one segment says of the coding."""
     wide = 1 if components < 257 else 2  # bytes of a component's number
-    if marker == _COD:
+    found.plain = found.plain and marker not in _REARRANGING
+    if marker == COD:
         found.codings.append(_coding(data, path))
-    elif marker == _COC:
+    elif marker == COC:
         found.codings.append(_styles(data[wide + 1 :], path))
-    elif marker in {_QCD, _QCC}:
-        style = data[wide if marker == _QCC else 0 :][:1]
+    elif marker in {QCD, QCC}:
+        style = data[wide if marker == QCC else 0 :][:1]
         if not style:
             raise damaged(path, "a quantization segment is empty")
         found.quantized = found.quantized or style[0] & 0x1F != 0
@@ -258,6 +307,16 @@ def _note(marker: int, data: bytes, components: int, found: _Found, path: Path) 
         found.reordered = True
     elif marker in _PART_2_MARKERS:
         found.part_2 = True
+
+
+def _keep(marker: int, data: bytes, among: list[Segment], found: _Found) -> None:
+    """Keeps a segment that says how packets are laid out, as long as there are not too many."""
+    if marker in _LAYING_OUT:
+        found.kept += 1
+        if len(data) > _LONGEST or found.kept > _MAX_SEGMENTS:
+            found.plain = False
+        else:
+            among.append((marker, data))
 
 
 def _coding(data: bytes, path: Path) -> Coding:
@@ -293,9 +352,13 @@ def _tile_parts(file: BinaryIO, path: Path, limit: int, size: _Size, found: _Fou
         seen[tile] += 1
         if data[9]:
             promised[tile] = data[9]
+        own: list[Segment] = []
         for marker, segment in _segments(file, path, limit, _SOD):
             _note(marker, segment, len(size.components), found, path)
+            _keep(marker, segment, own, found)
+        begin = file.tell()
         _skip_data(file, path, start, length, limit)
+        found.parts.append(TilePart(tile, begin, file.tell(), tuple(own)))
         marker = _number(file, 2, path)
         if marker == _EOC:
             break

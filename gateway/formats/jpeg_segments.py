@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
 from gateway.stream import CHUNK
 
 SOI, EOI, SOS, DQT, DHT, DNL, DHP, COM, APP0, APP1, APP2, APP14 = (
@@ -99,7 +99,7 @@ def damaged(path: Path, what: str) -> Reject:
 
 def not_whole(path: Path) -> Reject:
     """The refusal of a stream without an end."""
-    return Reject(f"{path} is not whole: the file ends before the JPEG picture does. Copy it again")
+    return Unfinished(f"{path} is not whole: the file ends before the JPEG picture does. Copy it again")
 
 
 def _marker(file: BinaryIO, path: Path) -> int:

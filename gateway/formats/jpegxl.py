@@ -17,7 +17,7 @@ from gateway.convert import encode
 from gateway.convert.decoding import SAID, Work, in_child
 from gateway.convert.jpegxl import Decoded, Layout, check, decode
 from gateway.convert.workshop import Workshop
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
 from gateway.formats import jpegxl_header as headers
 from gateway.formats.bits import Incomplete, Malformed
 from gateway.formats.format import Format
@@ -75,7 +75,7 @@ def probe(source: Source, reading: Reading) -> Probe:
             )
             header = headers.read(stream.cut(0, min(headers.ENOUGH, stream.length)).read())
         except Incomplete as error:
-            raise Reject(f"{path} is not whole: {error}. Copy it again") from error
+            raise Unfinished(f"{path} is not whole: {error}. Copy it again") from error
         except Malformed as error:
             raise Reject(
                 f"{path} is a damaged JPEG XL picture: {error}. Export or copy it again from where it came"

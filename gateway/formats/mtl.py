@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.config import Reading
-from gateway.errors import Reject
+from gateway.errors import Unfinished
 from gateway.formats.format import Format
 from gateway.formats.model_lines import LONGEST_NAME, name, pieces
 from gateway.model import Document, Kind, Probe, Source
@@ -101,7 +101,9 @@ def read(file: BinaryIO, path: Path) -> dict[str, Any]:
                 textures[texture] = None
         ends = piece[piece.rfind(b"\n", 0, -1) + 1 :]
     if not _STATEMENT.fullmatch(ends):
-        raise Reject(f"{path} is not whole: its last line is no line of an MTL file. Copy or export it again")
+        raise Unfinished(
+            f"{path} is not whole: its last line is no line of an MTL file. Copy or export it again"
+        )
     return {"materials": materials, "textures": tuple(textures)}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.config import Reading
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
 from gateway.formats import mtl
 from gateway.formats.format import Format
 from gateway.formats.model_lines import LONGEST_NAME, Extent, name, pieces
@@ -104,7 +104,7 @@ def _read(file: BinaryIO, path: Path) -> dict[str, Any]:
                 libraries |= dict.fromkeys(_library_names(name(text[:LONGEST_NAME]) or ""))
         ends = piece[piece.rfind(b"\n", 0, -1) + 1 :]
     if not _STATEMENT.fullmatch(ends):
-        raise Reject(
+        raise Unfinished(
             f"{path} is not whole: its last line is no line of an OBJ model. Copy or export it again"
         )
     if not extent.number or not triangles:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gateway.config import Reading
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
 from gateway.formats.format import Format
 from gateway.model import Kind, Probe, Source
 from gateway.stream import FileStamp, open_file
@@ -76,6 +76,6 @@ def _check_end(file: BinaryIO, path: Path, size: int) -> None:
     """Refuses a document without its end marker: it was cut off on the way."""
     file.seek(max(0, size - _END_WITHIN))
     if b"%%EOF" not in file.read(_END_WITHIN):
-        raise Reject(
+        raise Unfinished(
             f"{path} is not whole: the PDF document has no end marker (%%EOF). Copy or export it again"
         )

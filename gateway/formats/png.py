@@ -69,7 +69,7 @@ def read(file: BinaryIO, size: int) -> Picture:
     columns, rows, depth, colour_type = struct.unpack(">LLBB", header[:10])
     if depth not in _DEPTHS.get(colour_type, ()):
         raise Unfit(f"is no valid PNG: it has {depth} bits a sample and the colour type {colour_type}")
-    frames, times = _animation(chunks)
+    frames, times, plays = _animation(chunks)
     if depth == 16 and len(frames) > 1:
         raise Unfit(
             "is an animated PNG of 16 bits a sample, which is not decoded exactly. Save it with 8 bits"
@@ -83,6 +83,7 @@ def read(file: BinaryIO, size: int) -> Picture:
         bits=16 if depth == 16 else 8,
         frames=frames,
         times=times,
+        plays=plays,
         aspect=_aspect(chunks.first.get(b"pHYs", b"")),
         exif=chunks.first.get(b"eXIf"),
         messages=(f"has {chunks.behind:,} bytes behind its picture; they are left out",)
@@ -139,16 +140,19 @@ def _delay(control: bytes) -> float:
     return float(round(1000 * numerator / (denominator or 100), 3))
 
 
-def _animation(chunks: _Chunks) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """The frames of an animation and how long each is shown; of a picture, the only one."""
+def _animation(chunks: _Chunks) -> tuple[tuple[int, ...], tuple[float, ...], int]:
+    """The frames of an animation, how long each is shown, and how often all of them are.
+
+    Of a still picture, its only frame.
+    """
     control = chunks.first.get(b"acTL", b"")
-    count = struct.unpack(">L", control[:4])[0] if len(control) == 8 else 0
+    count, plays = struct.unpack(">LL", control) if len(control) == 8 else (0, 1)
     if count < 2:
-        return (0,), ()
+        return (0,), (), 1
     if count != len(chunks.delays):
         raise NotWhole(f"it has {len(chunks.delays):,} frames, and says that it has {count:,}")
     first = 1 if chunks.still_first else 0  # the decoder counts a picture that is no frame as the first
-    return tuple(range(first, first + count)), tuple(chunks.delays)
+    return tuple(range(first, first + count)), tuple(chunks.delays), plays
 
 
 def _aspect(density: bytes) -> Fraction | None:

@@ -16,7 +16,8 @@ from typing import BinaryIO
 
 from gateway.config import Reading
 from gateway.convert.raster import Recipe, decoded
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
+from gateway.formats.animation import Animation, among_forms
 from gateway.formats.format import Format
 from gateway.media_types import EXPLICIT_LITTLE, OCTETS
 from gateway.model import LossyStep, Pixels, Probe, Source
@@ -50,8 +51,9 @@ class Picture:
     `columns` and `rows` are as the pixels lie in the file; `orientation` (EXIF tag 274) says how that is,
     where it stands outside `exif`, and `turned_by_decoder` that the decoder turns them. `decoder` and
     `inverted` are those of a `Recipe`; `frames` are the numbers of those wanted, and `times` how long each is
-    shown, in milliseconds. `aspect` is the height of a pixel to its width. `compressed` is the bytes and the
-    method of a lossy compression (PS3.3 C.7.6.1.1.5).
+    shown, in milliseconds; `plays` is how often they are shown one after the other, 0 for again and again.
+    `aspect` is the height of a pixel to its width. `compressed` is the bytes and the method of a lossy
+    compression (PS3.3 C.7.6.1.1.5).
     """
 
     columns: int
@@ -61,6 +63,7 @@ class Picture:
     bits: int = 8
     frames: tuple[int, ...] = (0,)
     times: tuple[float, ...] = ()
+    plays: int = 1
     orientation: int | None = None
     turned_by_decoder: bool = False
     inverted: bool = False
@@ -81,7 +84,7 @@ def probe(source: Source, reading: Reading, found: Format, read: Callable[[Binar
         try:
             picture = read(file, stamp.size)
         except NotWhole as error:
-            raise Reject(f"{path} is not whole: {error}. Copy or export it again") from error
+            raise Unfinished(f"{path} is not whole: {error}. Copy or export it again") from error
         except Unfit as error:
             raise Reject(f"{path} {error}") from error
     _check_size(path, reading, picture)
@@ -108,7 +111,11 @@ def _described(source: Source, reading: Reading, found: Format, stamp: FileStamp
         messages=tuple(what for what in (fault, told, *picture.messages) if what),
     )
     recipe = Recipe(picture.decoder, picture.frames, turn, picture.inverted)
-    return replace(result, convert=partial(decoded, result, recipe))
+    frames = replace(result, convert=partial(decoded, result, recipe))
+    if not picture.times or len(picture.frames) < 2:
+        return frames
+    animation = Animation(found.short, recipe, _shown(picture.times), picture.plays)
+    return among_forms(frames, animation, reading)
 
 
 def _turn(orientation: int, picture: Picture, reading: Reading) -> tuple[int, str]:
@@ -156,8 +163,13 @@ def _frame_times(times: tuple[float, ...]) -> tuple[float, ...]:
     """Times from frame to frame: one for all, or one each, the first 0 (PS3.3 C.7.6.5, Frame Time Vector)."""
     if not times:
         return ()
-    shown = [time or _UNDELAYED for time in times]
+    shown = _shown(times)
     return (shown[0],) if len(set(shown)) == 1 else (0.0, *shown[:-1])
+
+
+def _shown(times: tuple[float, ...]) -> tuple[float, ...]:
+    """How long frames are shown, also those that say no time."""
+    return tuple(time or _UNDELAYED for time in times)
 
 
 def _check_size(path: Path, reading: Reading, picture: Picture) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gateway.config import Reading
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
 from gateway.formats.format import Format
 from gateway.formats.model_lines import Extent, name, pieces
 from gateway.model import Kind, Probe, Source
@@ -107,8 +107,8 @@ def _binary(file: BinaryIO, path: Path, size: int) -> dict[str, Any]:
     header = file.read(_HEADER)
     wanted = _announced(header)
     if size != wanted:
-        state = "is not whole" if size < wanted else "is damaged"
-        raise Reject(
+        state, error = ("is not whole", Unfinished) if size < wanted else ("is damaged", Reject)
+        raise error(
             f"{path} {state}: an STL model of {(wanted - _HEADER) // _FACET:,} facets has {wanted:,} bytes, "
             f"and this one {size:,}. Copy or export it again"
         )
@@ -141,7 +141,7 @@ def _ascii(file: BinaryIO, path: Path) -> dict[str, Any]:
             raise Reject(f"{path} is damaged: it has lines that an STL model has not. Export it again")
         last = words[-1] if words else last
     if last.lower() != b"endsolid" or extent.number % 3:
-        raise Reject(f"{path} is not whole: the STL model does not end with 'endsolid'. Export it again")
+        raise Unfinished(f"{path} is not whole: the STL model does not end with 'endsolid'. Export it again")
     return _facts(title or b"", extent)
 
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway.errors import Reject
+from gateway.errors import Reject, Unfinished
 from gateway.formats import isobmff
 from gateway.formats.bits import Incomplete, Malformed
 from gateway.formats.video_coding import Coding
@@ -62,7 +62,7 @@ def damage_in_words(source: Source) -> Iterator[None]:
     try:
         yield
     except Incomplete as error:
-        raise Reject(f"{source.path} is not whole: {error}. {_AGAIN}") from error
+        raise Unfinished(f"{source.path} is not whole: {error}. {_AGAIN}") from error
     except Malformed as error:
         raise Reject(f"{source.path} is damaged or not what it seems: {error}. {_AGAIN}") from error
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.config import Lossless
-from gateway.convert import video
+from gateway.convert import video, video_end
 from gateway.convert.video import Picture, SoundTrack, VideoSource
 from gateway.convert.workshop import Workshop
 from gateway.errors import Reject, Retry
-from gateway.formats.bits import HEAD
+from gateway.formats import hevc
+from gateway.formats.bits import HEAD, Incomplete, units_after_start_codes
 from gateway.formats.video_coding import Coding
 from gateway.formats.video_foreign import Foreign
 from gateway.formats.video_pictures import CODECS, codec_name, demuxing, only, splitting
@@ -27,6 +28,9 @@ from gateway.stream import FileSlice, FileStamp, Stream, open_file, stat
 
 if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
     from av.packet import Packet
+
+_BARE_HEVC = "hevc"
+"""libav's demuxer for streams of which nothing but decoding tells whether they are whole."""
 
 _NEAR = Fraction(1, 1000)  # seconds that two clocks may differ by
 
@@ -82,14 +86,16 @@ def _unpadded(planned: Probe, work: Work, target: Path) -> Probe:
 
 def _made(planned: Probe, work: Work, target: Path) -> Probe:
     """A new MP4 file."""
-    hevc = work.picture is None and work.coding.codec == "HEVC"
+    if work.source.demuxer == _BARE_HEVC and video_end.is_cut(work.source, _slices):
+        raise Incomplete("its last picture is cut")
+    fragments = work.picture is None and work.coding.codec == "HEVC"
     made = video.make(
         work.source,
         target,
         picture=work.picture,
         sounds=work.sounds,
         counter=lambda: _counter(work),
-        largest=None if hevc else FRAGMENT,
+        largest=None if fragments else FRAGMENT,
     )
     wanted = planned.pixels.frames if planned.pixels else None
     if work.picture and made.frames != wanted and not isinstance(work.coding, Foreign):
@@ -106,12 +112,15 @@ def _made(planned: Probe, work: Work, target: Path) -> Probe:
         messages.append(f"{made.damaged_pictures:,} of its pictures were damaged before it came here")
     if made.damaged_sounds:
         messages.append("parts of its sound could not be decoded and are silent")
-    return replace(
-        planned, content=result.content, pixels=_recoded(planned, result), messages=tuple(messages)
-    )
+    return replace(planned, content=result.content, pixels=recoded(planned, result), messages=tuple(messages))
 
 
-def _recoded(planned: Probe, result: Probe) -> Pixels | None:
+def _slices(packet: bytes) -> int:
+    """How many slices of HEVC are in the packet of a bare stream."""
+    return sum(map(hevc.is_picture, units_after_start_codes(packet)))
+
+
+def recoded(planned: Probe, result: Probe) -> Pixels | None:
     """The pixels of pictures that were coded again: what they are now, and both losses."""
     old, new = planned.pixels, result.pixels
     if old is None or new is None:
@@ -121,15 +130,23 @@ def _recoded(planned: Probe, result: Probe) -> Pixels | None:
 
 
 def _again(planned: Probe, work: Work, target: Path) -> Probe:
-    """Looks into the result, which is to be what was planned; raises `Reject`."""
-    path = work.source.path
+    """Looks into the result; packets of foreign codings are not always one frame each. Raises `Reject`."""
+    return checked(planned, target, work.again, counted=not isinstance(work.coding, Foreign))
+
+
+def checked(planned: Probe, target: Path, look: Callable[[Path], Probe], *, counted: bool = True) -> Probe:
+    """What `look` says of a new file, which is to be what was planned, with as many frames if `counted`.
+
+    Raises `Reject`.
+    """
+    path = planned.source.path
     try:
-        result = work.again(target)
+        result = look(target)
     except Reject as error:
         reason = str(error).replace(str(target), "the result")
         raise Reject(f"{path} was converted, but cannot be stored: {reason}") from error
     wanted, found = _summary(planned), _summary(result)
-    if isinstance(work.coding, Foreign):  # its packets are not always one frame each
+    if not counted:
         wanted, found = wanted[1:], found[1:]
     if wanted != found:
         raise Reject(

@@ -49,12 +49,14 @@ def read(file: BinaryIO, size: int) -> Picture:
         raise NotWhole(f"it ends {end - size:,} bytes too soon")
     extent: tuple[int, int] | None = None
     times: list[float] = []
-    lossy = 0
-    pictures = 0
+    lossy = pictures = 0
+    plays = 1
     exif: bytes | None = None
     for kind, start, count in _chunks(file, 12, end):
         if kind == b"VP8X":
             extent = _three(take(file, 10), 4, 7)
+        elif kind == b"ANIM":
+            plays = int.from_bytes(take(file, 6)[4:], "little")
         elif kind == b"ANMF":
             times.append(float(int.from_bytes(take(file, 16)[12:15], "little")))
             inside = list(_chunks(file, start + 16, start + count))
@@ -76,6 +78,7 @@ def read(file: BinaryIO, size: int) -> Picture:
         decoder="WEBP",
         frames=tuple(range(len(times))) if times else (0,),
         times=tuple(times),
+        plays=plays,
         compressed=(lossy, VP8_METHOD) if lossy else None,
         exif=exif,
         messages=(f"has {size - end:,} bytes behind its picture; they are left out",) if size > end else (),

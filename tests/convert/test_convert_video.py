@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import uuid
@@ -175,6 +176,42 @@ def test_a_bare_stream_that_is_cut_is_refused(tmp_path: Path, shop: Workshop, su
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(Reject, match=r"not whole|cannot be decoded"):
         converted(path, shop, Reading(frame_rate=Fraction(25)))
+
+
+BARE_HEVC: list[dict[str, Any]] = [
+    {},
+    {"encoder": {"preset": "medium", "x265-params": "bframes=3"}},
+    {"encoder": {"x265-params": "wpp=1:pools=2"}},
+    {"pixels": "yuv420p10le"},
+    {"pixels": "yuv422p"},
+]
+
+
+@pytest.mark.parametrize("options", BARE_HEVC)
+def test_a_bare_hevc_stream_tells_by_its_last_picture_whether_it_is_whole(
+    tmp_path: Path, shop: Workshop, options: dict[str, Any]
+) -> None:
+    size, rate = (320, 240), 3_000_000
+    path = make_video(tmp_path / "a.hevc", codec="hevc", size=size, frames=12, bit_rate=rate, **options)
+    assert converted(path, shop, TRANSCODE)[1].pixels is not None
+    data = path.read_bytes()
+    last = len(data) - data.rindex(b"\0\0\1")
+    assert last > 200
+    for missing in (4, 20, last // 2, last - 20):
+        path.write_bytes(data[:-missing])
+        with pytest.raises(Reject, match=r"not whole: its last picture is cut|can be decoded"):
+            converted(path, shop, TRANSCODE)
+
+
+def test_a_bare_hevc_stream_with_several_slices_has_the_last_one(tmp_path: Path, shop: Workshop) -> None:
+    path = tmp_path / "a.hevc"
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=0.4", "-pix_fmt", "yuv420p")
+    ffmpeg(*picture, "-c:v", "libx265", "-x265-params", "slices=3:log-level=none", path)
+    converted(path, shop)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"\0\0\1")])
+    with pytest.raises(Reject, match="not whole: its last picture is cut"):
+        converted(path, shop)
 
 
 def test_a_bare_stream_needs_a_rate(tmp_path: Path, shop: Workshop) -> None:
@@ -432,6 +469,23 @@ def test_stamps_that_jump_back_are_refused(tmp_path: Path, shop: Workshop) -> No
     path.write_bytes(once + once)
     with pytest.raises(Reject, match=r"cannot be put into MP4: .* time stamp"):
         converted(path, shop, Reading(sound=Choice.DROP))
+
+
+def test_pictures_coded_again_are_the_same_each_time(tmp_path: Path, shop: Workshop) -> None:
+    path = tmp_path / "a.mkv"
+    noisy = (
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=322x242:rate=25:duration=0.4,noise=alls=40:all_seed=1:allf=t",
+    )
+    ffmpeg(*noisy, "-c:v", "mpeg4", "-q:v", "2", path)
+    results = set()
+    for _ in range(6):
+        litter = [os.urandom(size) for size in (1_000, 20_000, 120_000) for _ in range(40)]
+        del litter  # memory that an encoder may get next is not what it was before
+        results.add(converted(path, shop, TRANSCODE)[2].read_bytes())
+    assert len(results) == 1
 
 
 def test_pictures_that_cannot_be_decoded_are_refused(tmp_path: Path, shop: Workshop) -> None:

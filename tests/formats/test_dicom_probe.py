@@ -75,6 +75,7 @@ def test_pydicoms_files_are_as_pydicom_reads_them() -> None:
             warnings.simplefilter("ignore")
             judged = pydicom.dcmread(path)
             expected = [judged.get(keyword) for keyword in UIDS]
+            patient_id = str(judged.get("PatientID", "") or "").strip()
         syntax = judged.file_meta.get("TransferSyntaxUID")
         try:
             found = dicom.probe(Source(path, path.parent), Reading())
@@ -90,6 +91,7 @@ def test_pydicoms_files_are_as_pydicom_reads_them() -> None:
             facts.study_instance_uid,
             facts.series_instance_uid,
         ] == expected, path.name
+        assert facts.patient_id == patient_id, path.name
         assert found.transfer_syntax == facts.transfer_syntax_uid == syntax
         assert found.content.length == path.stat().st_size
         stored += 1
@@ -112,7 +114,7 @@ def test_every_encoding_is_read(tmp_path: Path, syntax: str) -> None:
     data = examples.dicom(syntax, content=content)
     found = look(tmp_path, data)
     assert found.dicom == DicomFacts(
-        "1.2.840.10008.5.1.4.1.1.7", "2.25.1001", "2.25.1003", "2.25.1002", syntax
+        "1.2.840.10008.5.1.4.1.1.7", "2.25.1001", "2.25.1003", "2.25.1002", syntax, "P1"
     )
     assert found.content.read() == data
     assert (found.kind, found.media_type, found.messages) == ("dicom", "application/dicom", ())
@@ -164,6 +166,28 @@ def test_uids_may_be_padded_with_spaces_and_have_leading_zeros(tmp_path: Path) -
     assert found.dicom.sop_instance_uid == "1.02.3"
 
 
+@pytest.mark.parametrize(
+    ("declared", "value", "read"),
+    [
+        ("", b"P 1 ", "P 1"),
+        ("", b"", ""),
+        ("ISO_IR 100", "Gr\u00f6\u00df1".encode("latin-1"), "Gr\u00f6\u00df1"),
+        ("ISO_IR 192", "\u5c711".encode(), "\u5c711"),
+        ("\\ISO 2022 IR 87", "\u5c71".encode("iso2022_jp"), "\u5c71"),
+        ("NONSENSE", b"P1", "P1"),
+        ("NONSENSE", b"\xff1", "\u00ff1"),
+    ],
+)
+def test_the_patient_id_is_read_in_its_character_set(
+    tmp_path: Path, declared: str, value: bytes, read: str
+) -> None:
+    padded = [text + b" " * (len(text) % 2) for text in (declared.encode(), value)]
+    character_set, patient = explicit(0x00080005, b"CS", padded[0]), explicit(0x00100020, b"LO", padded[1])
+    found = look(tmp_path, META + character_set + CLASS + INSTANCE + patient + STUDY + SERIES)
+    assert found.dicom is not None
+    assert found.dicom.patient_id == read
+
+
 def test_file_meta_must_name_a_transfer_syntax(tmp_path: Path) -> None:
     bare = bytes(128) + b"DICM"
     assert "no TransferSyntaxUID (0002,0010)" in refusal(
@@ -202,7 +226,7 @@ def test_a_data_set_alone_shows_its_transfer_syntax(
     found = look(tmp_path, start + data[meta:]) if start != b"DICM" else look(tmp_path, start + data[132:])
     assert found.transfer_syntax == syntax
     assert found.dicom == DicomFacts(
-        "1.2.840.10008.5.1.4.1.1.7", "2.25.1001", "2.25.1003", "2.25.1002", syntax
+        "1.2.840.10008.5.1.4.1.1.7", "2.25.1001", "2.25.1003", "2.25.1002", syntax, "P1"
     )
     assert ("no File Meta Information" in found.messages[0]) is (start != b"DICM")
     assert start == b"DICM" or name in found.messages[0]
