@@ -9,7 +9,7 @@ for outcome in outcomes:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -31,7 +31,7 @@ def store(
     url: str | Destination,
     *,
     attributes: Mapping[str, str] | None = None,
-    mapping: str | Path | None = None,
+    mapping: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     headers: Mapping[str, str] | None = None,
     work: Work | None = None,
     observer: Observer | None = None,
@@ -39,24 +39,22 @@ def store(
     """Converts files, and all files in folders, and stores them; one outcome a file.
 
     `url` is the archive's DICOMweb address, or a `Destination` that says more of it. `attributes` are
-    set as if typed (`{"PatientName": "Doe^John"}`), `mapping` names a mapping or its file, `headers`
-    go with every request; `work` says all that in one, for whoever needs more than these three.
+    set as if typed (`{"PatientName": "Doe^John"}`), `mapping` names a mapping or its file, or several, of
+    which the first is taken that is for a file; `headers` go with every request. `work` says all that in
+    one, for whoever needs more than these three.
 
     What is wrong with one file is that file's outcome, and an archive that cannot be used is the
     outcome `retry` of those that it did not take. Raises `Fatal` when what was asked for cannot be done:
     an unknown attribute, a value that is not of its form, a mapping with errors.
     """
     from gateway import config, pipeline
-    from gateway.mapping.describe import description, reading
+    from gateway.mapping.description import description
 
     if work is None:
         typed = [f"{name}={value}" for name, value in (attributes or {}).items()]
-        asked = description(mapping=str(mapping) if mapping else None, typed=typed)
-        work = pipeline.Work(
-            namespace=config.uid_namespace().value,
-            reading=reading(config.Reading(), asked.mapping),
-            description=asked,
-        )
+        names = [mapping] if isinstance(mapping, str | PathLike) else mapping
+        asked = description(mappings=[str(name) for name in names], typed=typed)
+        work = pipeline.Work(namespace=config.uid_namespace().value, description=asked)
     elif attributes or mapping:
         raise Fatal("attributes and mapping are part of work: give them there")
     destination = url if isinstance(url, config.Destination) else config.Destination(url)

@@ -65,6 +65,7 @@ class Reading:
     services forbid, and `zero_preamble` clears their preamble. `media_type` is what the user says the
     files are: a file of other content fails.
 
+    `as_video` makes a video of an animated picture, which is a picture of many frames otherwise.
     `keep_orientation` stores a picture as it lies, though its EXIF says to turn it; `allow_jxl` stores
     JPEG XL as it is. `transcode` converts videos that no transfer syntax permits to H.264 High, `sound`
     is for their sound, and `frame_rate` for raw streams that do not say theirs. `lossless` is how decoded
@@ -77,6 +78,7 @@ class Reading:
     verbatim: bool = False
     zero_preamble: bool = False
     media_type: str | None = None
+    as_video: bool = False
     keep_orientation: bool = False
     allow_jxl: bool = False
     transcode: bool = False

@@ -140,13 +140,14 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class DicomFacts:
-    """What identifies a DICOM file, as its header says it."""
+    """What identifies a DICOM file, as its header says it; `patient_id` is empty where it says none."""
 
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
     study_instance_uid: str
     transfer_syntax_uid: str
+    patient_id: str = ""
 
 
 Convert = Callable[["Workshop", "Lossless"], "Probe"]
@@ -214,6 +215,10 @@ class Attributes:
     """How the template stores decoded pixels, if it says."""
     removed: tuple[str, ...] = ()
     """Paths of attributes that a mapping or file removes, for a DICOM file to lose."""
+    depends: tuple[Path, ...] = ()
+    """Files of tables and sidecars that values come from, whose change may change them."""
+    destinations: tuple[str, ...] = ()
+    """Names of the destinations that the mapping sends the file to besides."""
     messages: tuple[str, ...] = ()
 
 
@@ -300,6 +305,8 @@ class Outcome:
     size: int = 0
     attempts: int = 0
     """How often it was sent."""
+    after: float | None = None
+    """Seconds that the archive asked to wait before it is sent again."""
     messages: tuple[str, ...] = ()
 
     @classmethod
@@ -313,6 +320,7 @@ class Outcome:
         retrieve_url: str | None = None,
         size: int = 0,
         attempts: int = 0,
+        after: float | None = None,
         messages: tuple[str, ...] | None = None,
     ) -> Outcome:
         """What became of this instance; `messages` are its own unless others are given."""
@@ -328,5 +336,6 @@ class Outcome:
             retrieve_url=retrieve_url,
             size=size,
             attempts=attempts,
+            after=after,
             messages=instance.messages if messages is None else messages,
         )

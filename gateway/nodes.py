@@ -8,6 +8,7 @@ reported with the mended line, and reading goes on with that, so that all faults
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -137,6 +138,15 @@ def fail(faults: Iterable[Fault]) -> None:
     lines = list(dict.fromkeys(map(str, sorted(faults))))
     if lines:
         raise Fatal("\n".join(lines))
+
+
+def instead(name: str, names: Iterable[str]) -> str:
+    """The end of a sentence about a name that does not exist: what was meant, or what there is."""
+    there = sorted(names)
+    near = difflib.get_close_matches(name, there, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; there is {', '.join(there)}" if there else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,10 +337,13 @@ def _entries(node: yaml.MappingNode, reading: _Reading) -> Iterator[tuple[Text, 
     seen: dict[str, Place] = {}
     for key_node, value_node in node.value:
         key, value = _node(key_node, reading), _node(value_node, reading)
+        if isinstance(key, Text) and key_node.value == "null":  # a name like any other, on this side
+            key = Text(key.place, "null", key.shift)
         if not isinstance(key, Text) or not key.text:
             reading.faults.append(Fault(key.place, "a name is expected here, followed by a colon"))
         elif key.text in seen:
-            message = f"{key.text} stands here a second time: the first is in line {seen[key.text].line}"
+            first = seen[key.text].line
+            message = f"{key.text} stands here a second time: the first is in line {first}; leave one out"
             reading.faults.append(Fault(key.place, message))
         else:
             seen[key.text] = key.place

@@ -1,9 +1,10 @@
 """The main path, from files to answers.
 
     collect     which files were meant
-    examine     what is each file, and whom and what does it show      formats/, mapping/
+    look        what is each file                                      formats/
+    examine     whom and what does it show                             mapping/
     identify    which study, series and instance is it                 dicom/
-    build       the object                                             dicom/
+    construct   the object                                             dicom/
     send        to the archive, and what the archive said              stow/
 
 Every file ends in exactly one `Outcome`, whatever happens to the others. A file is examined before
@@ -13,12 +14,14 @@ any is sent, since the files of a call share studies; in between only what ident
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from blake3 import blake3
+from pydicom.dataset import Dataset
 
 from gateway import formats, walk
 from gateway.config import Destination, Lossless, Reading, Sound
@@ -29,13 +32,19 @@ from gateway.dicom.build import build
 from gateway.dicom.identity import Claim, Identity, claim, identify
 from gateway.dicom.relations import related
 from gateway.dispatch import discard, dispatch
-from gateway.errors import GatewayError, Hold, Pause, Reject, Retry, Skip
-from gateway.mapping.describe import Description, choose, describe
+from gateway.errors import Fatal, GatewayError, Hold, Pause, Reject, Retry, Skip
+from gateway.mapping.conversion import NOTHING_SAID
+from gateway.mapping.describe import Draft, describe, draft
+from gateway.mapping.description import Description
+from gateway.mapping.language import Mapping as SiteMapping
+from gateway.mapping.objects import form_of
+from gateway.mapping.select import ALONE, Subject, reading, readings, select
+from gateway.mapping.sources.group import Group
 from gateway.media_types import EXPLICIT_LITTLE
 from gateway.model import Convert, Instance, Kind, Outcome, Probe, Source, Status
 from gateway.stow import request
 from gateway.stow.client import Client
-from gateway.stream import FileSlice, Stream
+from gateway.stream import FileSlice, FileStamp, Stream, stat
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +70,14 @@ class Earlier:
 class Work:
     """What is to be done with files: how they are read, described and named.
 
-    `study_uid` is the Study Instance UID that the destination's address names, if it does.
+    `reading` is as the options say; where they leave something open, which is all but the fields that
+    are `given`, the mapping of a file has the word. `study_uid` is the Study Instance UID that the
+    destination's address names, if it does.
     """
 
     namespace: uuid.UUID
     reading: Reading = Reading()
+    given: frozenset[str] = frozenset()
     description: Description = Description()
     uid_suffix: str = ""
     study_uid: str | None = None
@@ -95,14 +107,31 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file that can become an instance, and what of it decides which.
+    """A file that can become an instance, what of it decides which, and what a ledger keeps of it.
 
-    `probe` is None for what an earlier run has stored: it has a place in its series, and is not sent.
-    `claim` is None for DICOM files, which know who they are.
+    `subject` is None for what an earlier run has stored: it has a place in its series, and is not sent.
+    `claim` is None for DICOM files, which know who they are. `digest` is the file's, in hexadecimal
+    digits; None for a DICOM file, which is not read for it. `depends`, `destinations` and `messages` are
+    those of its attributes.
     """
 
-    probe: Probe | None
+    subject: Subject | None
     claim: Claim | None
+    digest: str | None = None
+    reading: Reading = Reading()
+    depends: tuple[Path, ...] = ()
+    destinations: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+
+    @property
+    def probe(self) -> Probe | None:
+        """What the file is."""
+        return self.subject.probe if self.subject else None
+
+    @property
+    def digest_bytes(self) -> bytes | None:
+        """The digest as a ledger keeps it."""
+        return bytes.fromhex(self.digest) if self.digest else None
 
 
 @dataclass(slots=True)
@@ -172,30 +201,208 @@ def rehearse(paths: Iterable[Path], work: Work) -> Iterator[Outcome]:
             discard([each])
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that there is to say of one file, also where it would not be sent.
+
+    `instance` is what would be sent, None where one of the problems keeps it from that; `draft` what is
+    known of its attributes, None where not even its format is.
+    """
+
+    source: Source
+    instance: Instance | None = None
+    draft: Draft | None = None
+    problems: tuple[GatewayError, ...] = ()
+
+
+def explain(path: Path, work: Work, shop: Workshop, root: Path | None = None) -> Explanation:
+    """What becomes of one file and why; its relative names start from the root, if one is given.
+
+    Raises `Fatal` where there is not one file.
+    """
+    refused: list[str] = []
+    found = list(_sources(path, lambda _, reason: refused.append(reason), shop))
+    if len(found) != 1:
+        what = f"{path} has {len(found)} files: name one of them" if found else refused[0]
+        raise Fatal(what)
+    source = replace(found[0], root=root) if root else found[0]
+    try:
+        probe = look(source, work)
+    except (Reject, Retry) as error:
+        return Explanation(source, problems=(error,))
+    try:
+        candidate = examine(probe, work)
+        [identity] = Prepared([candidate]).identities(work.namespace)
+        instance = construct(candidate, identity, {}, work, shop)
+    except (Reject, Hold, Skip, Retry) as error:
+        subject, instance, problems = _presumed(probe, work), None, [error]
+    else:
+        assert candidate.subject is not None  # noqa: S101 - it was just examined
+        subject, problems = candidate.subject, []
+    made = draft(subject, work.description, in_full=True)
+    return Explanation(source, instance, made, tuple(made.problems or problems))
+
+
+def _presumed(probe: Probe, work: Work) -> Subject:
+    """The file with its mapping; with the only one there is even where that is not for it."""
+    request = work.description
+    try:
+        return select(probe, request)
+    except Hold:
+        mapping = request.mappings[0] if len(request.mappings) == 1 else None
+        return Subject(form_of(probe, request, mapping), mapping)
+
+
 def prepare(paths: Iterable[Path], work: Work, shop: Workshop) -> Prepared:
     """Looks at every file: what it is, and what decides which instance it becomes.
 
     Archives are unpacked in the workshop. Without files, a file of attributes is an object by itself.
     """
+    seen = list(_looked_at(paths, work, shop))
+    together = groups(each for each in seen if isinstance(each, Probe))
     prepared = Prepared()
+    consulted: set[Path] = set()
+    for each in seen:
+        if isinstance(each, Outcome):
+            prepared.refused.append(each)
+        elif isinstance(each, Candidate):
+            prepared.candidates.append(each)
+        else:
+            try:
+                candidate = examine(each, work, together[each.source.shown.parent])
+                prepared.candidates.append(_as_earlier(candidate, work))
+            except (Reject, Hold, Skip, Retry) as error:
+                prepared.refused.append(_outcome_of(each.source, error))
+                consulted.update(getattr(error, "depends", ()))
+    consulted.update(path for each in prepared.candidates for path in each.depends)
+    prepared.refused = _without_consulted(prepared.refused, consulted)
+    if work.object_file and not seen:
+        prepared.candidates.append(_examine_object(work.object_file, work))
+    return prepared
+
+
+def _without_consulted(refused: Iterable[Outcome], consulted: Iterable[Path]) -> list[Outcome]:
+    """The outcomes, where sidecars and tables of other files are no faults: they were never to be sent."""
+    known = {path.absolute() for path in consulted}
+    said = "not a file to be stored: other files take what is known of them from it"
+    return [
+        replace(each, status=Status.SKIPPED, text=f"{each.source} is {said}")
+        if each.status is Status.REJECTED and each.source.absolute() in known
+        else each
+        for each in refused
+    ]
+
+
+def _looked_at(paths: Iterable[Path], work: Work, shop: Workshop) -> Iterator[Probe | Candidate | Outcome]:
+    """What each file is; the place of one that was stored earlier; the outcome of one that is nothing."""
+    refused: list[Outcome] = []
 
     def refuse(path: Path, reason: str) -> None:
-        prepared.refused.append(Outcome(path, Status.REJECTED, reason))
+        refused.append(Outcome(path, Status.REJECTED, reason))
 
     for path in paths if work.earlier is None else work.earlier:
         known = work.earlier[path] if work.earlier else None
         if known and not known.left:
-            place = Claim.known(known.study_instance_uid, known.series_instance_uid)
-            prepared.candidates.append(Candidate(None, place))
+            yield Candidate(None, Claim.known(known.study_instance_uid, known.series_instance_uid))
             continue
         for source in _sources(path, refuse, shop):
             try:
-                prepared.candidates.append(_examine(source, work))
+                yield look(source, work)
             except (Reject, Hold, Skip, Retry) as error:
-                prepared.refused.append(_outcome_of(source, error))
-    if work.object_file and not prepared.candidates and not prepared.refused:
-        prepared.candidates.append(_examine_object(work.object_file, work))
-    return prepared
+                yield _outcome_of(source, error)
+        yield from refused
+        refused.clear()
+
+
+def look(source: Source, work: Work) -> Probe:
+    """What a file is, read as one of the mappings that may be for it says.
+
+    Raises `Reject` for a file that cannot be stored, and `Retry` for one that changes.
+    """
+    first: Reject | None = None
+    for way in _ways(source, work):
+        try:
+            return formats.probe(source, way)
+        except Reject as error:
+            first = first or error
+    assert first is not None  # noqa: S101 - there is always a way
+    raise first
+
+
+def groups(probes: Iterable[Probe]) -> dict[Path, Group]:
+    """The files that came together, by folder."""
+    folders: dict[Path, list[Probe]] = defaultdict(list)
+    for probe in probes:
+        folders[probe.source.shown.parent].append(probe)
+    return {
+        folder: Group(
+            tuple(each.source.name for each in files),
+            tuple(each.captured for each in files if each.captured),
+        )
+        for folder, files in folders.items()
+    }
+
+
+def examine(
+    file: Source | Probe, work: Work, group: Group | None = None, *, digest: bytes | None = None
+) -> Candidate:
+    """Whom and what a file shows and, unless it is DICOM already, what decides its identity.
+
+    `group` is what came with it, and `digest` its BLAKE3 digest, where that is known already. Raises
+    `Reject`, `Hold`, `Skip` and `Retry`, as far as they can be told before the object is made.
+    """
+    probe = look(file, work) if isinstance(file, Source) else file
+    source = probe.source
+    subject, way = _read_right(select(probe, work.description, group or ALONE), work)
+    attributes = describe(subject, work.description)
+    found = digest.hex() if digest else None
+    each = None
+    if subject.probe.kind is Kind.DICOM:
+        _check_study(subject.probe, work)
+    else:
+        found = found or digest_of(source.path)
+        conversion = _conversion(subject.probe, way, way.lossless or attributes.lossless)
+        made = claim(attributes, digest=found, folder=source.folder, conversion=conversion)
+        each = _in_study(made, work)
+    return Candidate(
+        subject, each, found, way, attributes.depends, attributes.destinations, attributes.messages
+    )
+
+
+def _read_right(subject: Subject, work: Work) -> tuple[Subject, Reading]:
+    """The file read as its mapping says, which was not known when it was looked at, and how that is."""
+    source = subject.probe.source
+    ways = _ways(source, work)
+    if len(ways) == 1:
+        return subject, ways[0]
+    way = reading(_sketch(source), subject.mapping, work.reading, work.given)
+    probe = form_of(formats.probe(source, way), work.description, subject.mapping)
+    return replace(subject, probe=probe), way
+
+
+def _as_earlier(candidate: Candidate, work: Work) -> Candidate:
+    """The candidate, to be the instance that an earlier run made of its file."""
+    known = (
+        work.earlier.get(candidate.subject.probe.source.shown) if work.earlier and candidate.subject else None
+    )
+    return replace(candidate, claim=known.again(candidate.claim)) if known and candidate.claim else candidate
+
+
+def _ways(source: Source, work: Work) -> list[Reading]:
+    """How a file may have to be read."""
+    if not any(map(_converts, work.description.mappings)):
+        return [work.reading]
+    return readings(_sketch(source), work.description, work.reading, work.given)
+
+
+def _converts(mapping: SiteMapping) -> bool:
+    """Whether a mapping says how files are read."""
+    return mapping.convert != NOTHING_SAID or bool(mapping.kinds)
+
+
+def _sketch(source: Source) -> Probe:
+    """What a file is by its first bytes."""
+    return formats.identify(source).whole(source, FileStamp.of(stat(source.path)))
 
 
 def _sources(path: Path, refuse: Callable[[Path, str], None], shop: Workshop) -> Iterator[Source]:
@@ -215,22 +422,10 @@ def _examine_object(path: Path, work: Work) -> Candidate:
     """An object that has no file but the one that describes it."""
     source = Source(path, path.parent)
     probe = Probe(source, "attributes", Kind.OBJECT, "application/dicom", EXPLICIT_LITTLE, Stream())
-    attributes = describe(probe, work.description)
-    return Candidate(probe, _in_study(claim(attributes, digest=_digest(path), folder=""), work))
-
-
-def _examine(source: Source, work: Work) -> Candidate:
-    """What a file is and, unless it is DICOM already, what decides its identity."""
-    probe = choose(formats.probe(source, work.reading), work.description)
-    if probe.kind is Kind.DICOM:
-        _check_study(probe, work)
-        return Candidate(probe, None)
-    attributes = describe(probe, work.description)
-    conversion = _conversion(probe, work.reading, work.reading.lossless or attributes.lossless)
-    each = claim(attributes, digest=_digest(source.path), folder=source.folder, conversion=conversion)
-    wanted = _in_study(each, work)
-    known = work.earlier.get(source.shown) if work.earlier else None
-    return Candidate(probe, known.again(wanted) if known else wanted)
+    subject = Subject(probe)
+    attributes = describe(subject, work.description)
+    digest = digest_of(path)
+    return Candidate(subject, _in_study(claim(attributes, digest=digest, folder=""), work), digest)
 
 
 def _conversion(probe: Probe, reading: Reading, lossless: Lossless | None) -> str:
@@ -279,11 +474,12 @@ def _check_study(probe: Probe, work: Work) -> None:
             )
 
 
-def _digest(path: Path) -> str:
-    digest = blake3()
+def digest_of(path: Path) -> str:
+    """The BLAKE3 digest of a file, in hexadecimal digits."""
+    found = blake3()
     for chunk in FileSlice.whole(path):
-        digest.update(chunk)
-    return digest.hexdigest()
+        found.update(chunk)
+    return found.hexdigest()
 
 
 def _instances(
@@ -299,21 +495,20 @@ def _instances(
         for each, identity in zip(prepared.candidates, identities, strict=True)
         if each.probe and identity
     }
-    seen: dict[str, Source] = {}
+    seen: dict[str, Candidate] = {}
     for candidate, identity in zip(prepared.candidates, identities, strict=True):
         if candidate.probe is None:
             continue
         source = candidate.probe.source
-        if pauses and candidate.probe.convert:
-            yield _unconverted(source, identity, pauses[0])
-            continue
         try:
-            instance = _build(candidate.probe, identity, known, work, shop)
-            earlier = seen.setdefault(instance.sop_instance_uid, source)
-            if earlier is source:
-                yield instance
+            if identity and (earlier := seen.get(identity.sop_instance_uid)):
+                yield _second(candidate, identity, earlier)
+            elif pauses and candidate.probe.convert:
+                yield _unconverted(source, identity, pauses[0])
             else:
-                yield _second(instance, earlier)
+                instance = construct(candidate, identity, known, work, shop)
+                earlier = seen.setdefault(instance.sop_instance_uid, candidate)
+                yield instance if earlier is candidate else _second(candidate, instance, earlier)
         except (Reject, Hold, Skip, Retry) as error:
             yield _outcome_of(source, error)
 
@@ -329,16 +524,50 @@ def _unconverted(source: Source, identity: Identity | None, pause: Pause) -> Out
     )
 
 
-def _build(
-    probe: Probe, identity: Identity | None, known: Mapping[Path, Identity], work: Work, shop: Workshop
+def construct(
+    candidate: Candidate,
+    identity: Identity | None,
+    known: Mapping[Path, Identity],
+    work: Work,
+    shop: Workshop,
 ) -> Instance:
-    attributes = describe(probe, work.description)
+    """The object of a file, with an identity; None for that of a DICOM file, which has its own.
+
+    `known` are the identities of the files that came with it, for references between objects. What it is
+    converted to is in the workshop until the instance is discarded. Raises `Reject`, `Hold`, `Skip` and
+    `Retry`.
+    """
+    assert candidate.subject is not None  # noqa: S101 - what was stored earlier is not made again
+    probe, way = candidate.subject.probe, candidate.reading
+    attributes = describe(candidate.subject, work.description)
+    if candidate.destinations and not work.description.routes:
+        names = ", ".join(candidate.destinations)
+        message = f"a check sends it to {names} too, which needs a configuration with destinations"
+        attributes = replace(attributes, messages=(*attributes.messages, message))
     if identity is None:
-        return rewrite.adopt(probe, attributes, verbatim=work.reading.verbatim, uid_suffix=work.uid_suffix)
+        return rewrite.adopt(probe, attributes, verbatim=way.verbatim, uid_suffix=work.uid_suffix)
     if probe.convert:
-        probe = _converted(probe, probe.convert, work.reading.lossless or attributes.lossless, shop)
+        probe = _converted(probe, probe.convert, way.lossless or attributes.lossless, shop)
     named = related(probe, identity, known)
-    return build(probe, attributes, identity, named=named, temporary=shop.made(probe.content))
+    made = shop.made(probe.content)
+    try:
+        return build(probe, attributes, identity, named=named, temporary=made)
+    except Reject as error:
+        for path in made:
+            path.unlink(missing_ok=True)
+        if candidate.subject.mapping is None:
+            raise
+        depends = (*candidate.subject.mapping.files, *attributes.depends)
+        raise Hold(str(error), reason="mapping", depends=depends) from error  # a value of it may be missing
+
+
+def attributes(candidate: Candidate, work: Work) -> Dataset:
+    """What is said of a file, without what its bytes and its place among others add to the object.
+
+    Raises `Reject`, `Hold`, `Skip` and `Retry`.
+    """
+    assert candidate.subject is not None  # noqa: S101 - what was stored earlier is not described again
+    return describe(candidate.subject, work.description).dataset
 
 
 def _converted(probe: Probe, convert: Convert, lossless: Lossless | None, shop: Workshop) -> Probe:
@@ -353,15 +582,26 @@ def _converted(probe: Probe, convert: Convert, lossless: Lossless | None, shop: 
     return replace(made, messages=tuple(dict.fromkeys((*probe.messages, *made.messages))))
 
 
-def _second(instance: Instance, earlier: Source) -> Outcome:
+def _second(candidate: Candidate, made: Identity | Instance, earlier: Candidate) -> Outcome:
     """The outcome of a file whose identity another file of the call has already."""
-    if _digest(instance.source.path) != _digest(earlier.path):
+    assert candidate.probe is not None and earlier.probe is not None  # noqa: S101, PT018 - both have files
+    source, first = candidate.probe.source, earlier.probe.source
+    if (candidate.digest or digest_of(source.path)) != (earlier.digest or digest_of(first.path)):
         raise Reject(
-            f"{instance.source.shown} has the SOP Instance UID {instance.sop_instance_uid} of "
-            f"{earlier.shown}, but other content: one UID names one object. Leave the UID out, or send the "
+            f"{source.shown} has the SOP Instance UID {made.sop_instance_uid} of "
+            f"{first.shown}, but other content: one UID names one object. Leave the UID out, or send the "
             "right one of the two"
         )
-    return Outcome.of(instance, Status.DUPLICATE, f"is the same as {earlier.shown}")
+    return Outcome(
+        source=source.shown,
+        status=Status.DUPLICATE,
+        text=f"is the same as {first.shown}",
+        sop_instance_uid=made.sop_instance_uid,
+        sop_class_uid=made.sop_class_uid,
+        series_instance_uid=made.series_instance_uid,
+        study_instance_uid=made.study_instance_uid,
+        messages=candidate.messages,
+    )
 
 
 def _outcome_of(source: Source, error: GatewayError) -> Outcome:

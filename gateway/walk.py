@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from fnmatch import fnmatch
+from collections.abc import Callable, Collection, Iterator
+from fnmatch import fnmatch, fnmatchcase
 from pathlib import Path
 
 from gateway.model import Source
@@ -42,6 +42,11 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 def is_litter(name: str) -> bool:
     """Whether a file or folder of this name is nobody's."""
     return any(fnmatch(name, pattern) for pattern in LITTER)
+
+
+def is_companion(name: str, companions: Collection[str]) -> bool:
+    """Whether a file of this name only describes others; the patterns are in small letters."""
+    return any(fnmatchcase(name.lower(), pattern) for pattern in companions)
 
 
 def _below(folder: Path, root: Path, unreadable: Callable[[Path, str], None]) -> Iterator[Source]:

@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support import orthanc_server, unavailable
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("gateway", deadline=None)
+settings.load_profile("gateway")
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +39,4 @@ def _own_configuration(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GATEWAY_UID_NAMESPACE", "0b0f4bb6-54a5-4d17-9f6e-0a6f5cf3c2b1")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("GATEWAY_CACHE", str(tmp_path_factory.mktemp("cache")))

@@ -12,7 +12,7 @@ from gateway import pipeline
 from gateway.config import Reading
 from gateway.convert.workshop import Workshop
 from gateway.dicom import part10
-from gateway.mapping.describe import description
+from gateway.mapping.description import description
 from gateway.model import Instance
 
 NAMESPACE = uuid.UUID("0b0f4bb6-54a5-4d17-9f6e-0a6f5cf3c2b1")
@@ -23,7 +23,7 @@ def made(
     path: Path, folder: Path, template: str | None = None, reading: Reading = Reading()
 ) -> tuple[Instance, Path]:
     """The instance that a file becomes, and its Part 10 file in a folder. A refusal fails."""
-    work = pipeline.Work(NAMESPACE, reading, description(template=template, typed=TYPED))
+    work = pipeline.Work(NAMESPACE, reading, description=description(template=template, typed=TYPED))
     target = folder / f"{path.name}.dcm"
     with Workshop(folder / "t") as shop:
         [each] = pipeline.render([path], work, shop)

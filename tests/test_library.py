@@ -48,6 +48,17 @@ def test_a_mapping_says_whom_files_show(files: list[Path], archive: str, tmp_pat
     assert study["00080020"]["Value"] == ["20240531"]
 
 
+def test_of_several_mappings_the_first_that_is_for_a_file_is_taken(
+    files: list[Path], archive: str, tmp_path: Path
+) -> None:
+    (tmp_path / "papers.yaml").write_text("match: {kind: pdf}\nattributes: {PatientID: paper}\n")
+    (tmp_path / "rest.yaml").write_text("attributes: {PatientID: rest}\n")
+    outcomes = gateway.store(files, archive, mapping=[tmp_path / "papers.yaml", str(tmp_path / "rest.yaml")])
+    assert {outcome.status for outcome in outcomes} == {Status.STORED}
+    for patient in ("paper", "rest"):
+        assert httpx.get(f"{archive}/studies?PatientID={patient}").json()
+
+
 def test_one_bad_file_is_its_own_outcome(files: list[Path], archive: str, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
     outcomes = gateway.store([tmp_path / "notes.txt", files[0]], archive)

@@ -79,7 +79,7 @@ def test_places_are_those_of_an_editor() -> None:
 
 def test_a_duplicate_key_is_a_fault_at_the_second() -> None:
     assert complaints("a: 1\nb: 2\na: 3\n") == [
-        "m.yaml:3:1: a stands here a second time: the first is in line 1"
+        "m.yaml:3:1: a stands here a second time: the first is in line 1; leave one out"
     ]
 
 

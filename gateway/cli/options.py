@@ -26,6 +26,7 @@ from gateway.config import (
     Reading,
     Sound,
     Tls,
+    Unidentified,
     uid_namespace,
 )
 from gateway.errors import Fatal
@@ -53,7 +54,16 @@ describing = _together(
     click.option("-f", "--file", "attribute_file", metavar="FILE", type=FILE,
                  help="Attributes from DICOM JSON, Native XML or YAML, under those of -m. "
                  "Without other files it is stored as an object of its own."),
-    click.option("--mapping", metavar="NAME|FILE", help="A mapping: whom and what the files show."),
+    click.option("--mapping", "mappings", metavar="NAME|FILE", multiple=True,
+                 help="A mapping: whom and what the files show. Of several the first that is for a file."),
+    click.option("--site", metavar="KEY=VALUE", multiple=True,
+                 help="A fact of the place that the files come from: institution, timezone, clock, since, "
+                 "or one of your own."),
+    click.option("--patient-id", metavar="PATTERN",
+                 help="A regular expression for the whole Patient ID; any other is doubted."),
+    click.option("--unidentified", type=click.Choice([each.value for each in Unidentified]),
+                 help="What becomes of files whose patient is not established: otherwise the mapping says, "
+                 "or they are sent with a message."),
     click.option("--template", metavar="NAME", help="The DICOM object to make, such as vl-photographic."),
     click.option("--xc", is_flag=True,
                  help="Pictures become VL Photographic Images instead of Secondary Captures."),
@@ -69,6 +79,8 @@ describing = _together(
                  help="Store PDFs that cannot be opened without a password."),
     click.option("--verbatim", is_flag=True,
                  help="Send DICOM files as they are even in transfer syntaxes that web services forbid."),
+    click.option("--video", "as_video", is_flag=True,
+                 help="Animated pictures become videos in H.264, which loses quality, instead of frames."),
     click.option("--keep-orientation", is_flag=True,
                  help="Store pictures as they lie, even where EXIF says to turn them."),
     click.option("--lossless", type=click.Choice([each.value for each in Lossless]),
@@ -86,7 +98,6 @@ describing = _together(
     click.option("--zero-preamble", is_flag=True, help="Clear the preamble of DICOM files."),
     click.option("--tmp-dir", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
                  help="Keep converted files here while they are sent."),
-    _ignored("--video"),
     _ignored("--pixel-header"),
     _ignored("--tsuid"),
     _ignored("--encapsulatedDocLength"),
@@ -141,22 +152,26 @@ paths = click.argument("files", nargs=-1, type=click.Path(path_type=Path), metav
 def work(options: dict[str, Any]) -> Work:
     """What the describing options ask for; all faults in them are one `Fatal`."""
     # loading the stages takes longer than answering --help
-    from gateway.mapping.describe import description, reading
+    from gateway.mapping.description import description
     from gateway.pipeline import Work
 
     namespace = uid_namespace(options["uid_namespace"])
     if namespace.new:
         click.echo(f"gateway: UIDs are made in the namespace {namespace.value}, {namespace.origin}", err=True)
     asked = description(
-        mapping=options["mapping"],
+        mappings=options["mappings"],
         template=options["template"],
         photographic=options["xc"],
         typed=options["typed"],
         attribute_file=options["attribute_file"],
+        site=options["site"],
+        patient_id=options["patient_id"],
+        unidentified=Unidentified(options["unidentified"]) if options["unidentified"] else None,
     )
     return Work(
         namespace=namespace.value,
-        reading=reading(_reading(options), asked.mapping, _given()),
+        reading=_reading(options),
+        given=_given(),
         description=asked,
         uid_suffix=options["uid_suffix"],
         tmp_dir=options["tmp_dir"],

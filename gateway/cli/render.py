@@ -60,7 +60,7 @@ def command(files: tuple[Path, ...], **options: Any) -> int:
         for each in pipeline.render(files, work, shop):
             if isinstance(each, Outcome):
                 click.echo(f"gateway: {each.text}", err=True)
-                refused += each.status is not Status.DUPLICATE
+                refused += each.status not in (Status.DUPLICATE, Status.SKIPPED)
                 continue
             _show(each, "," if shown else "[", options["part10"])
             shown += 1

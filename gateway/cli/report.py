@@ -204,9 +204,9 @@ class Report:
             table.add_column("", overflow="fold", ratio=3)
             for outcome in self._shown:
                 table.add_row(
-                    Text(_printable(str(outcome.source))),
+                    Text(printable(str(outcome.source))),
                     Text(outcome.status.value, style=COLOURS[outcome.status]),
-                    Text(_printable("\n".join(self._lines(outcome)))),
+                    Text(printable("\n".join(self._lines(outcome)))),
                 )
             console.print(table)
         if self._left_out:
@@ -275,7 +275,7 @@ def _free_name(folder: Path, name: str) -> str:
     return name
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without what a terminal would take for a command, and with odd bytes of names escaped."""
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(ch if ch == "\n" or ch.isprintable() else f"\\x{ord(ch):02x}" for ch in text)

@@ -48,6 +48,7 @@ def build(
     dataset.SpecificCharacterSet = "ISO_IR 192"
     _set_identity(dataset, identity)
     _set_frames_of_reference(dataset)
+    _set_specimens(dataset)
     if probe.pixels:
         _set_pixels(dataset, probe.pixels)
         _set_frames(dataset, probe.pixels)
@@ -117,6 +118,19 @@ def _set_frames_of_reference(dataset: Dataset) -> None:
     for keyword in ("FrameOfReferenceUID", "SynchronizationFrameOfReferenceUID"):
         if iod and keyword in iod.type1 and not dataset.get(keyword):
             setattr(dataset, keyword, name_based(uuid.NAMESPACE_OID, keyword, dataset.SeriesInstanceUID))
+
+
+def _set_specimens(dataset: Dataset) -> None:
+    """What a specimen must have besides its identifier: a UID, for one (PS3.3 C.7.6.22)."""
+    for item in dataset.get("SpecimenDescriptionSequence") or ():
+        identifier = item.get("SpecimenIdentifier")
+        if identifier and not item.get("SpecimenUID"):
+            item.SpecimenUID = name_based(
+                uuid.NAMESPACE_OID, "specimen", dataset.StudyInstanceUID, identifier
+            )
+        for keyword in ("IssuerOfTheSpecimenIdentifierSequence", "SpecimenPreparationSequence"):
+            if keyword not in item:
+                setattr(item, keyword, Sequence())
 
 
 def _set_pixels(dataset: Dataset, pixels: Pixels) -> None:

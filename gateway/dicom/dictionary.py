@@ -6,8 +6,12 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydicom.datadict import get_entry, keyword_dict, keyword_for_tag, repeater_has_keyword
+
+_REMEMBERED = 8192
+"""Tags whose entries are kept at hand, far more than a site uses: every attribute of every file asks."""
 
 _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 _STEP = re.compile(r"(?P<name>[^.\[\]]*)(?:\[(?P<index>[0-9]{1,4})\])?")
@@ -38,6 +42,7 @@ def tag_of(name: str) -> int:
     return tag
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def keyword_of(tag: int) -> str:
     """The keyword of a tag, or its eight hexadecimal digits where it has none of its own.
 
@@ -47,6 +52,7 @@ def keyword_of(tag: int) -> str:
     return keyword if keyword and keyword_dict.get(keyword) == tag else f"{tag:08X}"
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def vr_of(tag: int) -> str:
     """The value representation of a tag; where the dictionary has several, the first.
 
@@ -63,6 +69,7 @@ def vr_of(tag: int) -> str:
     return "UN" if vr == "NONE" else vr.split(" or ")[0]
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def vm_of(tag: int) -> str:
     """The value multiplicity of a tag as PS3.6 writes it (`1`, `1-n`, `2-2n`); `1-n` if unknown."""
     try:

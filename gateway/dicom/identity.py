@@ -13,6 +13,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.dicom.uids import name_based
 from gateway.model import Attributes
@@ -45,11 +46,13 @@ class Claim:
     sop_class: str = ""
     conversion: str = ""
     """What was chosen about the conversion of the file, where it has one."""
+    revision: int = 0
+    """How often it was sent on purpose with other attributes."""
 
     @classmethod
     def known(cls, study_uid: str | None, series_uid: str | None) -> Claim:
         """The claim of an instance that was stored earlier: it only has a place in its series."""
-        empty = dict.fromkeys(
+        empty: dict[str, Any] = dict.fromkeys(
             (
                 "digest",
                 "folder",
@@ -194,6 +197,7 @@ def _instance_uid(each: Claim, series_uid: str, namespace: uuid.UUID) -> str:
         each.template,
         CONVERSION_REVISION,
         each.conversion,
+        *((f"revision {each.revision}",) if each.revision else ()),
         *typed,
     )
 

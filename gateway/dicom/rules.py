@@ -26,6 +26,8 @@ def laterality_obstacle(dataset: Dataset) -> str | None:
     """Why Laterality must not be there (PS3.3 C.7.3.1); None where it must be."""
     if "ImageLaterality" in dataset or dataset.get("Modality") == "OP":
         return "ImageLaterality says it for each image"
+    if dataset.get("SpecimenDescriptionSequence"):
+        return "a specimen has no side of the body"
     for region in dataset.get("AnatomicRegionSequence") or ():
         code = str(region.get("CodeValue", ""))
         if code in UNPAIRED_REGIONS and region.get("CodingSchemeDesignator") == "SCT":

@@ -6,6 +6,7 @@ The same in mappings, in object templates and on the command line:
     ImageType: ''                               sent empty
     Laterality: null                            removed
     AnatomicRegionSequence: SCT:39937001:Skin   a code: scheme, value and meaning; a backslash separates items
+    AnatomicRegionSequence: '{{ ... }}'         one expression that comes to such a code
     RequestAttributesSequence: {...} or [{...}] items with attributes of their own
 
 Only a file's own bytes decide what its pixels are, so attributes that follow from them are nobody's to set.
@@ -61,10 +62,17 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class WholeCode:
+    """An item of a code sequence that one expression comes to as a whole: `SCT:39937001:Skin`."""
+
+    text: Template
+
+
+@dataclass(frozen=True, slots=True)
 class Items:
     """The items of a sequence: codes, or attributes by their path within the item."""
 
-    items: tuple[Code | tuple[Assignment, ...], ...] = ()
+    items: tuple[Code | WholeCode | tuple[Assignment, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,8 @@ def read_attributes(
         value = _value(path[-1].tag, node, faults, origin)
         assignment = Assignment(path, value, f"{origin}{key.place.file}:{key.place.line}", key.place)
         if (first := assignments.get(assignment.name)) and first.place:
-            message = f"{key.text} is {assignment.name}, which stands in line {first.place.line} already"
+            line = first.place.line
+            message = f"{key.text} is {assignment.name}, which stands in line {line} already; leave one out"
             faults.append(Fault(key.place, message))
         assignments[assignment.name] = assignment
     return tuple(assignments.values())
@@ -136,7 +145,9 @@ def check_settable(path: tuple[Step, ...], *, inside: bool = False) -> None:
     """Raises ValueError for an attribute that nobody sets."""
     tag = path[0].tag
     if not inside and tag in BITSTREAM:
-        raise ValueError(f"{keyword_of(tag)} follows from the content of the file and cannot be set")
+        raise ValueError(
+            f"{keyword_of(tag)} follows from the content of the file and cannot be set: leave it out"
+        )
     if tag == CHARACTER_SET:
         raise ValueError("SpecificCharacterSet cannot be set: all text is stored as UTF-8 (ISO_IR 192)")
 
@@ -161,7 +172,9 @@ def codes(tag: int, template: Template) -> Items:
     return Items(tuple(_code(tag, part) for part in template.split("\\")))
 
 
-def _code(tag: int, template: Template) -> Code:
+def _code(tag: int, template: Template) -> Code | WholeCode:
+    if len(template.parts) == 1 and template.literal is None:
+        return WholeCode(template)
     parts = template.split(":", 2)
     if len(parts) < 3 or not all(part.parts for part in parts):
         raise ValueError(
@@ -233,6 +246,8 @@ def _expressions(value: tuple[Template, ...] | Items | DataElement | None) -> It
         for item in value.items:
             if isinstance(item, Code):
                 yield from _expressions(item.parts)
+            elif isinstance(item, WholeCode):
+                yield from item.text.expressions
             else:
                 for assignment in item:
                     yield from assignment.expressions

@@ -1,307 +1,271 @@
-"""Whom and what a file shows: a template, a mapping and what the user typed, made into attributes.
+"""Whom and what a file shows: templates, a mapping and what the user typed, made into attributes.
 
 Of several values for one attribute the most particular one wins: typed with `-m`, in the file given
-with `-f`, in the mapping, in the object template.
+with `-f`, in the mapping, in a sidecar that is merged, of the site, in the object template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
-
-from gateway.config import Reading
-from gateway.dicom import iods, json
-from gateway.errors import Fatal, Reject
-from gateway.mapping.assignments import SOP_CLASS, Assignment, Code, Items
-from gateway.mapping.compose import Composition, compose, evaluate
-from gateway.mapping.expressions import Facts
-from gateway.mapping.language import Mapping, ObjectTemplate, load, load_template
-from gateway.mapping.sources import gather
-from gateway.mapping.typed import load_file, load_object, parse_typed
+from gateway.config import Site, Unidentified
+from gateway.dicom import iods
+from gateway.dicom.dictionary import keyword_of
+from gateway.errors import GatewayError, Hold, Reject
+from gateway.mapping import patients
+from gateway.mapping import site as place
+from gateway.mapping.assignments import SOP_CLASS, Assignment
+from gateway.mapping.compose import Composition, Said, compose, evaluate
+from gateway.mapping.description import Description, said
+from gateway.mapping.expressions import Expression, Facts, Use
+from gateway.mapping.known import known
+from gateway.mapping.language import Mapping
+from gateway.mapping.objects import template_of
+from gateway.mapping.select import Subject
+from gateway.mapping.sources import Gathered, ask
+from gateway.mapping.templates import ObjectTemplate
+from gateway.mapping.typed import load_object
+from gateway.mapping.verdict import Verdict, judge
 from gateway.model import Attributes, Kind, Probe
-
-PHOTOGRAPHIC = "vl-photographic"
-ONE_PICTURE = "secondary-capture"
-MANY_GREY = "multiframe-byte-secondary-capture"
-MANY_DEEP_GREY = "multiframe-word-secondary-capture"
-MANY_COLOURED = "multiframe-true-color-secondary-capture"
-VIDEO = "video-photographic"
-DOCUMENTS = {
-    "application/pdf": "encapsulated-pdf",
-    "text/xml": "encapsulated-cda",
-    "model/stl": "encapsulated-stl",
-    "model/obj": "encapsulated-obj",
-    "model/mtl": "encapsulated-mtl",
-}
-"""The object of each sort of document, by its media type."""
-
-EARLIEST = 1990
-"""No digital picture, video or document is older; cameras whose clock was never set say 1970 or 1980."""
 
 _DATES = ("ContentDate", "AcquisitionDateTime")
 """Dates of the object itself; that of its study is settled with the other files of the study."""
 
+_OFFSET = "TimezoneOffsetFromUTC"
+_MADE = frozenset(
+    {
+        "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID",
+        "SynchronizationFrameOfReferenceUID", "InstanceNumber",
+    }
+)  # fmt: skip
+"""Attributes that are made where nobody gives them."""
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What was asked for: a mapping, an object template, and values for all files.
 
-    `photographic` makes VL Photographic Images of pictures for which nothing names a template. `today`
-    is the day that dates in files are compared with, None for the day it is.
+@dataclass(slots=True)
+class Draft:
+    """What is known of a file's object, also where something keeps it from being made.
+
+    `problems` are what does; the first decides what becomes of the file. `trail` is what each assignment
+    says, and `places` where in its files each source found its facts.
     """
 
-    mapping: Mapping | None = None
-    template: str | None = None
-    photographic: bool = False
-    typed: tuple[Assignment, ...] = ()
-    file: tuple[Assignment, ...] = ()
-    today: date | None = None
-
-    def typed_value(self, keyword: str) -> str | None:
-        """The text that the user gave for an attribute of the object itself; None if there is none."""
-        for level in (self.typed, self.file):
-            for assignment in level:
-                if assignment.name == keyword:
-                    return said(assignment)
-        return None
+    attributes: Attributes
+    problems: list[GatewayError] = field(default_factory=list)
+    trail: list[Said] = field(default_factory=list)
+    places: Table[str, str] = field(default_factory=dict)
 
 
-def description(
-    *,
-    mapping: str | None = None,
-    template: str | None = None,
-    photographic: bool = False,
-    typed: Sequence[str] = (),
-    attribute_file: Path | None = None,
-) -> Description:
-    """The description that options ask for. Raises `Fatal` with all that is wrong with them, a line each."""
-    faults: list[str] = []
-    given_mapping: Mapping | None = None
-    given_typed: tuple[Assignment, ...] = ()
-    given_file: tuple[Assignment, ...] = ()
-    try:
-        given_typed = parse_typed(typed)
-    except Fatal as error:
-        faults.append(str(error))
-    try:
-        given_file = load_file(attribute_file) if attribute_file else ()
-    except Fatal as error:
-        faults.append(str(error))
-    try:
-        given_mapping = load(mapping) if mapping else None
-    except Fatal as error:
-        faults.append(str(error))
-    try:
-        if template:
-            load_template(template)
-    except Fatal as error:
-        faults.append(str(error))
-    if faults:
-        raise Fatal("\n".join(faults))
-    return Description(given_mapping, template, photographic, given_typed, given_file)
-
-
-def choose(probe: Probe, request: Description) -> Probe:
-    """The first form of a file that the object asked for may carry.
-
-    Where it may carry none, the first that another object takes instead; the file as it is if none does.
-    """
-    if probe.kind in (Kind.DICOM, Kind.OBJECT):
-        return probe
-    forms: list[Probe] = []
-    form: Probe | None = probe
-    while form:
-        forms.append(form)
-        form = form.otherwise
-    for wanted in (_wanted, _instead):
-        for form in forms:
-            name = wanted(form, request)
-            if name and iods.permits(load_template(name).sop_class_uid, form) is None:
-                return form
-    return probe
-
-
-def reading(options: Reading, mapping: Mapping | None, given: Collection[str] = ()) -> Reading:
-    """How files are read: as the options say, and where they leave it open, as the mapping does.
-
-    `given` are the fields of the options that somebody set, be it to the default.
-    """
-    return mapping.convert.over(options, given) if mapping else options
-
-
-def describe(probe: Probe, request: Description) -> Attributes:
+def describe(subject: Subject, request: Description) -> Attributes:
     """The attributes of the object that a file becomes; of a DICOM file, those that are to be set in it.
 
-    Raises `Reject` when the file is not what the template or mapping is for, or when a value cannot be.
+    Raises `Reject` when the file is not what the template is for, or when a value cannot be; `Hold` where
+    a mapping or table may be mended, a check says so, or it is not known whom the file shows; `Skip` where
+    a check says that; and what the sources of the mapping raise.
     """
-    if probe.kind is Kind.OBJECT:
-        return _describe_object(probe, request)
+    made = draft(subject, request)
+    if made.problems:
+        raise _together(made.problems, made.places)
+    return made.attributes
+
+
+def draft(subject: Subject, request: Description, *, in_full: bool = False) -> Draft:
+    """The attributes, and what keeps them from being sent.
+
+    `in_full` has the trail in it, and goes on after a source has failed, without what needs that.
+    """
+    if subject.probe.kind is Kind.OBJECT:
+        load_object(subject.probe.source.path)  # says what keeps it from being one
+    probe, mapping = subject.probe, subject.mapping
     messages: list[str] = []
-    template = _template(probe, request, messages)
-    mapping, given = request.mapping, tuple(each for each in request.file if each.path[0].tag != SOP_CLASS)
-    facts = gather(probe, _captured(probe, request.today, messages), mapping.patterns if mapping else ())
-    levels = (
-        *(template.levels if template else ()),
-        *(mapping.levels if mapping else ()),
-        given,
-        request.typed,
-    )
-    composition = compose(levels, facts)
-    study_key, series_key = _keys(mapping, facts, composition)
-    if composition.faults:
-        raise Reject("\n".join(f"{probe.source.shown}: {fault}" for fault in composition.faults))
+    problems: list[GatewayError] = []
+    trail: list[Said] | None = [] if in_full else None
+    there = known(probe, mapping, request, subject.group)
+    template = _template(subject, request, messages, problems if in_full else None)
+    sources = mapping.sources if mapping else ()
+    gathered = ask(probe, there.facts, sources, problems if in_full else None)
+    missing = frozenset(source.name for source in sources if source.name not in gathered.facts)
+    verdict = _judge(subject, request, gathered.facts, missing)
+    levels = tuple(_levels(subject, request, template, there.site, gathered))
+    composition = compose(levels, gathered.facts, trail=trail, missing=missing)
+    study_key, series_key = _keys(mapping, gathered.facts, missing, composition)
     if template:
+        messages += [there.captured.message] if there.captured.message else []
         messages += _missing_dates(composition)
-    return Attributes(
+        _set_offset(composition, there.site)
+        composition.faults += _empty_where_needed(template, composition)
+    problems += [*verdict.problems, *_faults(subject, gathered, composition)]
+    if not missing and (why := _unidentified(subject, request, composition, there.facts)):
+        if request.policy_for(mapping) is Unidentified.HOLD:
+            problems.append(_hold(subject, why, "unidentified", gathered.depends))
+        else:
+            messages.append(why)
+    attributes = Attributes(
         dataset=composition.dataset,
         origins=composition.origins,
         template=template.name if template else "",
-        typed=tuple(sorted({each.name: said(each) for each in (*given, *request.typed)}.items())),
+        typed=_typed(probe, request),
         scope=mapping.name if mapping else "",
         study_key=study_key,
         series_key=series_key,
         lossless=template.lossless if template else None,
         removed=tuple(composition.removed),
-        messages=(*messages, *composition.messages),
+        depends=gathered.depends,
+        destinations=verdict.destinations,
+        messages=(*messages, *gathered.messages, *verdict.messages, *composition.messages),
     )
+    return Draft(attributes, problems, trail or [], gathered.places or {})
 
 
-def _describe_object(probe: Probe, request: Description) -> Attributes:
-    """The attributes of an object that has no file but the one that describes it."""
-    load_object(probe.source.path)  # says what keeps it from being one
-    composition = compose((request.file, request.typed), {})
-    if composition.faults:
-        raise Reject("\n".join(f"{probe.source.shown}: {fault}" for fault in composition.faults))
-    return Attributes(
-        dataset=composition.dataset,
-        origins=composition.origins,
-        template="",
-        typed=tuple(sorted((each.name, said(each)) for each in request.typed)),
-        messages=tuple(composition.messages),
-    )
+def _together(problems: Sequence[GatewayError], places: Table[str, str]) -> GatewayError:
+    """The first problem, with what the others say, and where in tables and sidecars the facts stand."""
+    first = problems[0]
+    message = "\n".join(dict.fromkeys(map(str, problems)))
+    if places:
+        message += f" (see {'; '.join(places.values())})"
+    if isinstance(first, Hold):
+        depends = [path for each in problems if isinstance(each, Hold) for path in each.depends]
+        return Hold(message, reason=first.reason, depends=tuple(dict.fromkeys(depends)))
+    return Reject(message) if isinstance(first, Reject) else first
 
 
-def said(assignment: Assignment) -> str:
-    """The value of an assignment without expressions as one text, the same however it was written."""
-    value = assignment.value
-    if value is None:
-        return "(removed)"
-    if isinstance(value, tuple):
-        return "\\".join(template.literal or "" for template in value)
-    if isinstance(value, Items):
-        return "\\".join(map(_item_said, value.items))
-    if value.VR == "SQ" or isinstance(value.value, bytes):
-        dataset = Dataset()
-        dataset.add(value)
-        return json.dump([json.to_model(dataset)]).decode()
-    values = value.value if isinstance(value.value, MultiValue | list) else [value.value]
-    return "\\".join("" if each is None else str(each) for each in values)
+def _hold(subject: Subject, why: str, reason: str, depends: Iterable[Path] = ()) -> Hold:
+    """The doubt about a file, which a change of the mapping or of what it reads may settle."""
+    files = subject.mapping.files if subject.mapping else ()
+    return Hold(f"{subject.probe.source.shown}: {why}", reason=reason, depends=(*files, *depends))
 
 
-def _item_said(item: Code | tuple[Assignment, ...]) -> str:
-    if isinstance(item, Code):
-        return ":".join(part.literal or "" for part in item.parts)
-    return "{" + ",".join(f"{each.name}={said(each)}" for each in item) + "}"
-
-
-# The object template
-
-
-def _template(probe: Probe, request: Description, messages: list[str]) -> ObjectTemplate | None:
-    """The template for a file; None for a DICOM file, which is an object already."""
-    path = probe.source.shown
-    named = request.template or (request.mapping.template if request.mapping else None)
-    if probe.kind is Kind.DICOM:
-        if named:
-            raise Reject(f"{path} is a DICOM object already; the template {named} makes one of another file")
-        _check_sop_class(request, probe.dicom.sop_class_uid if probe.dicom else "", path)
+def _template(
+    subject: Subject, request: Description, messages: list[str], problems: list[GatewayError] | None
+) -> ObjectTemplate | None:
+    """The object template; None where there is none, or where that goes to the problems."""
+    if subject.probe.kind is Kind.OBJECT:
         return None
-    template = _fitting(probe, request, messages)
-    _check_sop_class(request, template.sop_class_uid, path)
-    return template
+    try:
+        return template_of(subject.probe, request, subject.mapping, messages)
+    except Reject as error:
+        if problems is None:
+            raise
+        problems.append(error)
+        return None
 
 
-def _wanted(probe: Probe, request: Description) -> str:
-    """The template that was asked for, or else the one for this kind of file."""
-    named = request.template or (request.mapping.template if request.mapping else None)
-    if named:
-        return named
-    if probe.kind is Kind.IMAGE:
-        return PHOTOGRAPHIC if request.photographic else _capture(probe)
-    return VIDEO if probe.kind is Kind.VIDEO else DOCUMENTS[probe.media_type.lower()]
+def _levels(
+    subject: Subject,
+    request: Description,
+    template: ObjectTemplate | None,
+    site: Site,
+    gathered: Gathered,
+) -> Iterator[Sequence[Assignment]]:
+    """The assignments for a file, the lowest level first."""
+    if template:
+        yield from template.levels
+        yield place.attributes(site)
+    yield from gathered.levels
+    if subject.mapping:
+        yield from subject.mapping.part(subject.probe).levels
+    yield _from_file(subject.probe, request)
+    yield request.typed
 
 
-def _instead(probe: Probe, request: Description) -> str | None:
-    """The template for a picture that the object asked for may not carry; None for all other files."""
-    return _capture(probe) if probe.kind is Kind.IMAGE else None
+def _from_file(probe: Probe, request: Description) -> tuple[Assignment, ...]:
+    """The attributes in the file given with `-f`, of which only an object by itself takes the SOP class."""
+    if probe.kind is Kind.OBJECT:
+        return request.file
+    return tuple(each for each in request.file if each.path[0].tag != SOP_CLASS)
 
 
-def _capture(probe: Probe) -> str:
-    """The Secondary Capture template for a picture: by its frames, its samples and its bits."""
-    pixels = probe.pixels
-    if pixels is None or pixels.frames is None:
-        return ONE_PICTURE
-    if pixels.samples_per_pixel > 1:
-        return MANY_COLOURED
-    return MANY_GREY if pixels.bits_stored <= 8 else MANY_DEEP_GREY
+def _typed(probe: Probe, request: Description) -> tuple[tuple[str, str], ...]:
+    """What the user gave, by path: part of an instance's identity.
+
+    The file of an object by itself is in its digest already.
+    """
+    file = () if probe.kind is Kind.OBJECT else _from_file(probe, request)
+    return tuple(sorted({each.name: said(each) for each in (*file, *request.typed)}.items()))
 
 
-def _fitting(probe: Probe, request: Description, messages: list[str]) -> ObjectTemplate:
-    """The template asked for, or another one for a picture that its object may not carry."""
-    path = probe.source.shown
-    template = load_template(_wanted(probe, request))
-    kind = iods.kind_of(template.sop_class_uid)
-    if kind is None:
-        raise Fatal(
-            f"the template {template.name} is for {template.sop_class_uid}, which this version cannot make"
-        )
-    if kind is not probe.kind:
-        raise Reject(
-            f"{path} is {_KINDS[probe.kind]}, and the template {template.name} is for {_KINDS[kind]}"
-        )
-    obstacle = iods.permits(template.sop_class_uid, probe)
-    if obstacle is None:
-        return template
-    instead = _instead(probe, request)
-    other = load_template(instead) if instead else template
-    if iods.permits(other.sop_class_uid, probe) is not None:
-        raise Reject(f"{path} cannot become the object {template.name}: {obstacle}")
-    messages.append(f"becomes the object {other.name} and not {template.name}: {obstacle}")
-    return other
+# Checks and faults
 
 
-_KINDS = {Kind.IMAGE: "a picture", Kind.VIDEO: "a video", Kind.DOCUMENT: "a document"}
+def _judge(subject: Subject, request: Description, facts: Facts, missing: frozenset[str]) -> Verdict:
+    """What the checks of the mapping say that can be made, and the further destinations of the file."""
+    checks = subject.mapping.checks if subject.mapping else ()
+    able = [each for each in checks if not _use(each.expressions, missing)]
+    return judge(able, request.routes, facts, str(subject.probe.source.shown))
 
 
-def _check_sop_class(request: Description, uid: str, path: Path) -> None:
-    """A file of attributes may say which object it describes; it has to be this one."""
-    for assignment in request.file:
-        if assignment.name == "SOPClassUID" and said(assignment) != uid:
-            raise Reject(
-                f"{path} is or becomes an object of the SOP class {uid}, and {assignment.origin} describes "
-                f"one of {said(assignment)}: choose another template, or leave SOPClassUID out of the file"
-            )
+def _use(expressions: Iterable[Expression], sources: frozenset[str]) -> bool:
+    """Whether one of the expressions uses one of the sources."""
+    return bool(sources) and any(use.source in sources for each in expressions for use in each.uses)
+
+
+def _faults(subject: Subject, gathered: Gathered, composition: Composition) -> Iterator[GatewayError]:
+    """What is wrong with values: a doubt where a mapping is in play, since that or a table can be mended."""
+    if not composition.faults:
+        return
+    shown = subject.probe.source.shown
+    message = "\n".join(f"{shown}: {fault}" for fault in composition.faults)
+    if subject.mapping:
+        yield Hold(message, reason="mapping", depends=(*subject.mapping.files, *gathered.depends))
+    else:
+        yield Reject(message)
+
+
+def _empty_where_needed(template: ObjectTemplate, composition: Composition) -> Iterator[str]:
+    """Values of a mapping that come to nothing where the object must have one (Type 1)."""
+    iod = iods.IODS.get(template.sop_class_uid)
+    for each in composition.silent:
+        keyword = keyword_of(each.path[0].tag)
+        if (
+            iod
+            and keyword in iod.type1
+            and keyword not in _MADE
+            and not each.origin.startswith("template ")
+            and not composition.dataset.get(keyword)
+        ):
+            yield f"{each.place}: {each.name} comes to nothing, and {iod.noun} must have a value in it"
+
+
+def _unidentified(
+    subject: Subject, request: Description, composition: Composition, facts: Facts
+) -> str | None:
+    """Why it is not established whom the file shows; None if it is.
+
+    DICOM files are asked only where a mapping is for them, or where nobody would see a message.
+    """
+    probe, mapping = subject.probe, subject.mapping
+    rule, policy = request.patient_ids_of(mapping), request.policy_for(mapping)
+    if probe.kind is Kind.DICOM and not mapping and policy is Unidentified.SEND:
+        return None
+    patient_id = _patient_id(probe, composition)
+    if not patient_id:
+        asked = {(use.source, use.name) for each in composition.silent for use in _named(each, "PatientID")}
+        doubt = facts["media"]["patient_doubt"] if ("media", "patient") in asked else None
+        return "the patient is not known: PatientID is empty" + (f", since it has {doubt}" if doubt else "")
+    if not (mapping or rule or policy is Unidentified.HOLD):
+        return None  # it was typed, by somebody who knows
+    doubt = patients.doubt(patient_id, str(composition.dataset.get("PatientName") or ""), rule)
+    return f"the patient is not known for certain: {doubt}" if doubt else None
+
+
+def _patient_id(probe: Probe, composition: Composition) -> str:
+    """The Patient ID that the object will have."""
+    said = "PatientID" in composition.dataset or "PatientID" in composition.removed
+    if probe.dicom and not said:
+        return probe.dicom.patient_id.strip()
+    return str(composition.dataset.get("PatientID") or "").strip()
+
+
+def _named(assignment: Assignment, name: str) -> Iterator[Use]:
+    """What the expressions of an assignment use, if it is for the attribute of this name."""
+    if assignment.name == name:
+        for expression in assignment.expressions:
+            yield from expression.uses
 
 
 # Dates and keys
-
-
-def _captured(probe: Probe, today: date | None, messages: list[str]) -> datetime | None:
-    """When the file says that its content was made, if that can be true."""
-    moment = probe.captured
-    if moment is None:
-        return None
-    tomorrow = (today or datetime.now(UTC).date()) + timedelta(days=1)
-    if moment.year >= EARLIEST and moment.date() <= tomorrow:
-        return moment
-    why = "that is to come" if moment.date() > tomorrow else f"that is before {EARLIEST}"
-    messages.append(f"the file says that it was made on {moment.date()}, and {why}: the date is not used")
-    return None
 
 
 def _missing_dates(composition: Composition) -> list[str]:
@@ -313,16 +277,26 @@ def _missing_dates(composition: Composition) -> list[str]:
     return [f"it is not known when the file was made: {names} {verb} empty"]
 
 
-def _keys(mapping: Mapping | None, facts: Facts, composition: Composition) -> tuple[str | None, str | None]:
+def _set_offset(composition: Composition, site: Site) -> None:
+    """Sets the offset from UTC of the object's times, where the site says its time zone."""
+    if not site.timezone or _OFFSET in composition.dataset or _OFFSET in composition.removed:
+        return
+    if offset := place.timezone_offset(composition.dataset, site):
+        composition.dataset.TimezoneOffsetFromUTC = offset
+        composition.origins[_OFFSET] = place.ORIGIN
+
+
+def _keys(
+    mapping: Mapping | None, facts: Facts, missing: frozenset[str], composition: Composition
+) -> tuple[str | None, str | None]:
     """The study's and the series's key, as the mapping says."""
-    if mapping is None:
-        return None, None
-    keys: list[str | None] = []
-    for template in (mapping.study, mapping.series):
+    keys: list[str | None] = [None, None]
+    for number, template in enumerate((mapping.study, mapping.series) if mapping else ()):
+        if template is None or _use(template.expressions, missing):
+            continue
         try:
-            keys.append(evaluate(template, facts))
+            keys[number] = evaluate(template, facts)
         except ValueError as error:
-            where = next(each.place for each in template.expressions) if template else mapping.path
+            where = next(each.place for each in template.expressions)
             composition.faults.append(f"{where}: {error}")
-            keys.append(None)
     return keys[0], keys[1]

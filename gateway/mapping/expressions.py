@@ -8,8 +8,8 @@ depends on the file at hand, and it fails as a ValueError in words.
 
 from __future__ import annotations
 
-import difflib
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
@@ -18,18 +18,24 @@ from numbers import Real
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
-from jinja2.environment import TemplateExpression
 from jinja2.exceptions import SecurityError
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from gateway.mapping.filters import FILTERS, LIMIT, REMARKS, Kept, concatenate
-from gateway.nodes import Fault, Place, Text
+from gateway.dicom.values import ONE_TEXT
+from gateway.mapping import arguments
+from gateway.mapping.arguments import OPEN
+from gateway.mapping.filters import FILTERS, LIMIT, REMARKS, Kept, Structured, concatenate
+from gateway.nodes import Fault, Place, Text, instead
 
-Facts = Mapping[str, Mapping[str, Any]]
-"""What is known of a file, by source: `facts["exif"]["make"]`."""
+Facts = Mapping[str, Any]
+"""What is known of a file, by source: `facts["exif"]["make"]`.
+
+A fact is text, a number, a date, a time, None, or a list or table of these. Beside the sources there may
+be what filters look for (`MAPS`, `SITE` and `TODAY` in `filters.py`).
+"""
 
 LARGEST = 2**63
 TOKENS = 400
@@ -39,9 +45,9 @@ _LEXEME = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\}\}|[{}]|[^'"{}]+|
 _MARK = re.compile(r"\{\{|\{%|\{#")
 _PLAIN = (
     nodes.Add, nodes.And, nodes.Assign, nodes.Compare, nodes.Concat, nodes.CondExpr, nodes.Const,
-    nodes.Div, nodes.Filter, nodes.FloorDiv, nodes.Getattr, nodes.Getitem, nodes.List, nodes.Mod,
-    nodes.Mul, nodes.Name, nodes.Neg, nodes.Not, nodes.Operand, nodes.Or, nodes.Pos, nodes.Pow,
-    nodes.Slice, nodes.Sub, nodes.Template, nodes.Test, nodes.Tuple,
+    nodes.Div, nodes.Filter, nodes.FloorDiv, nodes.Getattr, nodes.Getitem, nodes.Keyword, nodes.List,
+    nodes.Mod, nodes.Mul, nodes.Name, nodes.Neg, nodes.Not, nodes.Operand, nodes.Or, nodes.Pos,
+    nodes.Pow, nodes.Slice, nodes.Sub, nodes.Template, nodes.Test, nodes.Tuple,
 )  # fmt: skip
 
 
@@ -59,10 +65,14 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """What stands between `{{` and `}}`, ready to be evaluated."""
+    """What stands between `{{` and `}}`, ready to be evaluated.
 
-    evaluate: Callable[..., Any]
+    `picks` are the maps that it looks things up in, and where they are named.
+    """
+
+    evaluate: Callable[[Context], Any]
     uses: tuple[Use, ...]
+    picks: tuple[tuple[str, Place], ...]
     code: str
     place: Place
 
@@ -107,16 +117,19 @@ class Template:
             found.extend([other] for other in others)
         return [Template(tuple(part for part in parts if part != "")) for parts in found]
 
-    def render(self, facts: Facts, remarks: list[str]) -> Rendered:
+    def render(self, facts: Facts, remarks: list[str], vr: str | None = None) -> Rendered:
         """The text with the facts in it. Remarks of filters are added to the list.
 
-        Raises ValueError that says which expression failed, where and why.
+        Where it is for a VR, what comes out of data must not have characters that separate values or
+        components in it. Raises ValueError that says which expression failed, where and why.
         """
         said: bool | None = None
         texts = []
         for part in self.parts:
             if isinstance(part, Expression):
                 text = _result(part, facts, remarks)
+                if vr is not None and not isinstance(text, Structured):
+                    _check_separators(part, text, vr)
                 said = bool(said) or isinstance(text, Kept) or text.strip() != ""
                 texts.append(text)
             else:
@@ -142,7 +155,7 @@ def check(
 ) -> None:
     """Adds a fault for every name that is not among the known sources and their facts.
 
-    A source whose facts are None may have any, since what is said about it is faulty itself.
+    A source whose facts are None may have any: they depend on the file, or what is said about it is faulty.
     """
     for use in (use for expression in expressions for use in expression.uses):
         if use.source not in known:
@@ -151,15 +164,6 @@ def check(
                 faults.append(Fault(use.place, message))
         elif use.name is not None and (names := known[use.source]) is not None and use.name not in names:
             faults.append(Fault(use.place, f"{use.source} has no {use.name!r}{instead(use.name, names)}"))
-
-
-def instead(name: str, names: Iterable[str]) -> str:
-    """The end of a sentence about a name that does not exist: what was meant, or what there is."""
-    there = sorted(names)
-    near = difflib.get_close_matches(name, there, n=1)
-    if near:
-        return f"; did you mean {near[0]}?"
-    return f"; there is {', '.join(there)}" if there else ""
 
 
 def _parts(text: Text, whole: str, faults: list[Fault]) -> Iterator[str | Expression]:
@@ -172,7 +176,9 @@ def _parts(text: Text, whole: str, faults: list[Fault]) -> Iterator[str | Expres
             return
         end = _end(whole, mark.end())
         if end is None:
-            faults.append(Fault(text.at(mark.start()), "the {{ that begins here has no }} behind it"))
+            faults.append(
+                Fault(text.at(mark.start()), "the {{ that begins here has no }} behind it: close it")
+            )
             return
         code = whole[mark.end() : end]
         try:
@@ -205,8 +211,8 @@ def _compile(code: str, text: Text, start: int, faults: list[Fault]) -> Expressi
     try:
         tree = _parsed(code)
         problems = list(_problems(tree))
+        uses, picks = dict.fromkeys(_uses(tree)), list(_picks(tree))
         evaluate = _nothing if problems else _evaluator(tree)
-        uses = dict.fromkeys(_uses(tree))
     except (RecursionError, MemoryError):
         raise ValueError("the expression nests too deeply") from None
     faults += [Fault(_place(name, r"\|?\s*", code, text, start), why) for name, why in problems]
@@ -214,7 +220,8 @@ def _compile(code: str, text: Text, start: int, faults: list[Fault]) -> Expressi
         Use(source, name, _place(name or source, rf"\b{source}\W+" if name else "", code, text, start))
         for source, name in uses
     )
-    return Expression(evaluate, used, code.strip(), text.at(start - 2))
+    picked = tuple((name, _place(name, r"\bpick\W+(?:name\W+)?", code, text, start)) for name in picks)
+    return Expression(evaluate, used, picked, code.strip(), text.at(start - 2))
 
 
 def _place(name: str, before: str, code: str, text: Text, start: int) -> Place:
@@ -241,6 +248,7 @@ def _parsed(code: str) -> nodes.Template:
             raise ValueError(f"{str(parser.stream.current.value)!r} is not expected here")
     except TemplateSyntaxError as error:
         message = error.message or "this is not an expression"
+        message = message.replace("unexpected 'end of template'", "something is missing at its end: close it")
         unclosed = message.startswith(('unexpected char "\'"', "unexpected char '\"'"))
         raise ValueError("a quote is not closed" if unclosed else message) from None
     except TemplateError as error:
@@ -255,6 +263,9 @@ def _problems(tree: nodes.Template) -> Iterator[tuple[str, str]]:
             yield "", "nothing can be called: use a filter, as in {{ path.side | upper }}"
         elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
             yield node.name, f"there is no filter {node.name!r}{instead(node.name, FILTERS)}"
+        elif isinstance(node, nodes.Filter):
+            if why := _misused(node):
+                yield node.name, why
         elif isinstance(node, nodes.Test) and node.name not in _TESTS:
             yield node.name, f"there is no test {node.name!r}{instead(node.name, _TESTS)}"
         elif not isinstance(node, _PLAIN):
@@ -274,18 +285,56 @@ def _uses(tree: nodes.Template) -> Iterator[tuple[str, str | None]]:
             yield item.node.name, str(item.arg.value)
 
 
-def _evaluator(tree: nodes.Template) -> Callable[..., Any]:
-    """The function that evaluates an expression with the facts that it is given."""
+def _misused(node: nodes.Filter) -> str | None:
+    """What is wrong with the arguments of a filter, as far as they are written out."""
+    if node.dyn_args or node.dyn_kwargs:
+        return f"{node.name} takes its arguments one by one: * and ** are not possible"
+    given = [_literal(argument) for argument in node.args]
+    keywords = {key: _literal(value) for key, value in _keywords(node).items()}
+    if node.name == "pick" and OPEN in (given[:1] or [keywords.get("name")]):
+        return "pick takes the name of a map in quotes, as in pick('eye')"
+    return arguments.fault(node.name, given, keywords)
+
+
+def _keywords(node: nodes.Filter) -> dict[str, nodes.Expr]:
+    return {str(each.key): each.value for each in node.kwargs}
+
+
+def _literal(node: nodes.Expr) -> Any:
+    """What is written out; `OPEN` for what facts decide."""
+    return node.value if isinstance(node, nodes.Const) else OPEN
+
+
+def _picks(tree: nodes.Template) -> Iterator[str]:
+    """The names of the maps that an expression looks things up in."""
+    for node in tree.find_all(nodes.Filter):
+        if node.name == "pick":
+            named = node.args[0] if node.args else _keywords(node).get("name")
+            if isinstance(named, nodes.Const):
+                yield str(named.value)
+
+
+def _evaluator(tree: nodes.Template) -> Callable[[Context], Any]:
+    """The function that evaluates an expression in a context."""
     environment = _environment()
     tree = _Rewriter().visit(tree)
     tree.set_environment(environment)
     try:
-        return TemplateExpression(environment.from_string(tree), False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # about what fails with a file, as in true[0]
+            run = environment.from_string(tree).root_render_func
     except (TemplateError, SyntaxError) as error:
         raise ValueError(f"this is not an expression: {error}") from None
 
+    def evaluate(context: Context) -> Any:
+        for _ in run(context):  # it puts the result into the context and yields nothing
+            pass
+        return context.vars["result"]
 
-def _nothing(_: Facts) -> None:
+    return evaluate
+
+
+def _nothing(_: Context) -> None:
     """What an expression with a problem comes to; nobody asks, since faults end the loading."""
 
 
@@ -296,11 +345,16 @@ def _environment() -> _Sandbox:
 
 
 class _Rewriter(NodeTransformer):
-    """Gives `~` to a function of ours, for which None is nothing, as everywhere else."""
+    """Gives `~` to a function of ours, for which None is nothing; marks separators that are written out."""
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         self.generic_visit(node)
         return nodes.Filter(nodes.List(node.nodes), "~", [], [], None, None, lineno=node.lineno)
+
+    def visit_Const(self, node: nodes.Const) -> nodes.Node:
+        if not isinstance(node.value, str) or not any(sign in node.value for sign in "\\^="):
+            return node
+        return nodes.Filter(node, "meant", [], [], None, None, lineno=node.lineno)
 
 
 _TESTS: Mapping[str, Callable[..., bool]] = {
@@ -309,22 +363,39 @@ _TESTS: Mapping[str, Callable[..., bool]] = {
 }
 
 
+class _Missing(StrictUndefined):
+    """A name that does not exist, which says what there is instead once somebody asks for it."""
+
+    __slots__ = ()
+
+    @property
+    def _undefined_message(self) -> str:
+        if self._undefined_hint:
+            return self._undefined_hint
+        name, there = str(self._undefined_name), self._undefined_obj
+        others = instead(name, map(str, there)) if isinstance(there, Mapping) else " here"
+        return f"there is no {name!r}{others}"
+
+
 class _Sandbox(SandboxedEnvironment):
     """Jinja2 with nothing in it but facts, our filters and bounded arithmetic."""
 
-    intercepted_binops = frozenset(("*", "**", "%"))
+    intercepted_binops = frozenset(("*", "**", "%", "+"))
 
     def __init__(self) -> None:
         # folding constants would evaluate while a file is being loaded, before any bound applies
-        super().__init__(undefined=StrictUndefined, optimized=False, cache_size=0)
+        super().__init__(undefined=_Missing, optimized=False, cache_size=0)
         self.globals.clear()
-        self.filters = {**FILTERS, "~": concatenate}
+        self.filters = {**FILTERS, "~": concatenate, "meant": Structured}
         self.tests = dict(_TESTS)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        if operator == "+" and isinstance(left, str) and isinstance(right, str):
+            return concatenate([left, right])
         for side in (left, right):
             if not isinstance(side, Real):
-                raise SecurityError(f"{operator} is for numbers, and {_kind(side)} is none")
+                hint = "; ~ puts texts together" if operator == "+" else ""
+                raise SecurityError(f"{operator} is for numbers, and {_kind(side)} is none{hint}")
         if operator == "**" and (abs(right) > 64 or abs(left) > 1024):
             raise SecurityError("** is for small numbers")
         result = super().call_binop(context, operator, left, right)
@@ -336,12 +407,12 @@ class _Sandbox(SandboxedEnvironment):
         return self.getitem(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
+        if isinstance(obj, Undefined):
+            return obj  # what is missing is what it would be a part of
         if isinstance(obj, Mapping):
             if isinstance(argument, str) and argument in obj:
                 return obj[argument]
-            return self.undefined(
-                f"there is no {argument!r}{instead(str(argument), obj)}", name=str(argument)
-            )
+            return self.undefined(obj=obj, name=str(argument))
         if isinstance(obj, str | list | tuple) and isinstance(argument, int | slice):
             try:
                 return obj[argument]
@@ -351,27 +422,51 @@ class _Sandbox(SandboxedEnvironment):
 
 
 def _kind(value: Any) -> str:
-    """What a value is called in messages."""
+    """What a value is called in messages; what does not exist says so itself."""
+    if isinstance(value, Undefined):
+        return str(value)
     if value is None:
         return "nothing"
     if isinstance(value, Mapping):
-        return "a source of facts"
-    return {"str": "text", "int": "a number", "float": "a number"}.get(
-        type(value).__name__, type(value).__name__
-    )
+        return "a table of facts"
+    for types, name in _KINDS.items():
+        if isinstance(value, types):
+            return name
+    return type(value).__name__
+
+
+_KINDS: Mapping[type | tuple[type, ...], str] = {
+    str: "text",
+    bool: "true or false",
+    (int, float): "a number",
+    (list, tuple): "a list",
+    (date, time): "a date or time",
+}
 
 
 def _result(expression: Expression, facts: Facts, remarks: list[str]) -> str:
-    """The text that an expression results in; a `Kept` where it says so itself."""
+    """The text that an expression results in; a `Kept` or `Structured` where it says so itself."""
+    context = Context(_environment(), facts, None, {})  # type: ignore[arg-type]  # it is only read
+    context.vars[REMARKS] = remarks
     try:
-        value = expression.evaluate({**facts, REMARKS: remarks})
-        text = _as_text(value)
+        text = _as_text(expression.evaluate(context))
     except Exception as error:  # whatever an expression can do wrong is about its value, never about us
         reason = str(error) or type(error).__name__
         raise ValueError(f"{{{{ {expression.code} }}}} fails: {reason}") from error
     if len(text) > LIMIT:
         raise ValueError(f"{{{{ {expression.code} }}}} results in more than {LIMIT:,} characters")
     return text
+
+
+def _check_separators(expression: Expression, text: str, vr: str) -> None:
+    """Raises ValueError where a text from data would be taken for several values, or for parts of a name."""
+    if "\\" in text and vr not in ONE_TEXT:
+        why = "a backslash separates values: add | clean"
+    elif vr == "PN" and (found := next((sign for sign in "^=" if sign in text), None)):
+        why = f"{found} separates the parts of a name: add | dicom_name if it is a whole one, or | clean"
+    else:
+        return
+    raise ValueError(f"{{{{ {expression.code} }}}} comes to {text[:64]!r}, and {why}")
 
 
 def _as_text(value: Any) -> str:

@@ -70,8 +70,11 @@ def load_file(path: Path) -> tuple[Assignment, ...]:
     A SOP Class UID is kept: it has to be that of the object.
     """
     data = _read(path)
-    if _is_yaml(data):
-        return _load_yaml(data, path)
+    return _load_yaml(data, path) if _is_yaml(data) else of_model(data, path, f"-f {path}")
+
+
+def of_model(data: bytes, path: Path, origin: str) -> tuple[Assignment, ...]:
+    """The attributes in the DICOM JSON or Native XML of a file. Raises `Fatal` with all that is wrong."""
     faults: list[str] = []
     assignments = []
     for element in _load_dataset(data, path):
@@ -82,7 +85,7 @@ def load_file(path: Path) -> tuple[Assignment, ...]:
         except ValueError as error:
             faults.append(f"{path}: {error}")
         if element.tag != CHARACTER_SET:
-            assignments.append(Assignment((Step(element.tag),), element, f"-f {path}"))
+            assignments.append(Assignment((Step(element.tag),), element, origin))
     if faults:
         raise Fatal("\n".join(faults))
     return tuple(assignments)

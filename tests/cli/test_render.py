@@ -85,17 +85,6 @@ def test_same_input_gives_the_same_bytes(files: list[Path], tmp_path: Path) -> N
     ]
 
 
-def test_explain_says_where_values_come_from(files: list[Path]) -> None:
-    done = gateway("explain", "--json", "--xc", "-m", "PatientName=Doe^John", files[0])
-    origins = {entry["attribute"]: entry["origin"] for entry in map(json.loads, done.out.splitlines())}
-    assert origins["PatientName"] == "-m"
-    assert origins["Modality"].startswith("template vl-photographic")
-    assert origins["Rows"] == "the file itself"
-    assert origins["PatientID"] == "required, but not known"
-    assert origins["SOPInstanceUID"] == "what identifies the file"
-    assert "PatientName" in gateway("explain", files[0]).out
-
-
 def test_new_namespace_is_told(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GATEWAY_UID_NAMESPACE")
     assert "made now and kept in" in stow("--dry-run", files[0]).err

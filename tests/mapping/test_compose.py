@@ -5,11 +5,18 @@ import pytest
 from pydicom.dataset import Dataset
 
 from gateway.mapping.assignments import Assignment, read_attributes
-from gateway.mapping.compose import Composition, compose
+from gateway.mapping.compose import Composition, Said, compose
 from gateway.nodes import Fault, Table, parse
 
 FACTS: Mapping[str, Mapping[str, Any]] = {
-    "path": {"mrn": "4711", "none": None, "back": "a\\b", "code": "39937001"}
+    "path": {
+        "mrn": "4711",
+        "none": None,
+        "back": "a\\b",
+        "code": "39937001",
+        "whole": "SCT:39937001:Skin",
+        "caret": "Doe^Jane",
+    }
 }
 
 
@@ -61,14 +68,20 @@ def test_null_removes_and_quoted_empty_sends_empty() -> None:
 
 def test_expressions_that_all_come_to_nothing_leave_the_word_to_the_next_level() -> None:
     composition = composed(
-        "PatientID: low\nStationName: '{{ path.none }}'\nStudyID: '{{ path.none | keep_empty }}'\n",
-        "PatientID: 'MRN {{ path.none }}'\nOtherPatientNames: 'A{{ path.none }}\\B{{ path.none }}'\n",
+        "PatientComments: low\nStationName: '{{ path.none }}'\nStudyID: '{{ path.none | keep_empty }}'\n",
+        "PatientComments: 'MRN {{ path.none }}'\nOtherPatientNames: 'A{{ path.none }}\\B{{ path.none }}'\n",
     )
-    assert composition.dataset.PatientID == "low"
-    assert composition.origins["PatientID"] == "0 m.yaml:1"
+    assert composition.dataset.PatientComments == "low"
+    assert composition.origins["PatientComments"] == "0 m.yaml:1"
     assert "StationName" not in composition.dataset
     assert "OtherPatientNames" not in composition.dataset
     assert composition.dataset["StudyID"].is_empty
+
+
+def test_a_patient_id_that_comes_to_nothing_is_not_another_levels() -> None:
+    composition = composed("PatientID: low\n", "PatientID: '{{ path.none }}'\n")
+    assert "PatientID" not in composition.dataset
+    assert [each.name for each in composition.silent] == ["PatientID"]
 
 
 def test_what_is_overridden_is_never_evaluated() -> None:
@@ -82,7 +95,9 @@ def test_backslashes_separate_in_the_text_and_not_in_values() -> None:
     assert made_of("ImageType: 'DERIVED\\{{ path.code }}'\n").ImageType == ["DERIVED", "39937001"]
     assert made_of("PatientComments: 'a\\b'\n").PatientComments == "a\\b"
     (fault,) = composed("PatientID: '{{ path.back }}'\n").faults
-    assert fault.startswith("m.yaml:1:1: PatientID (LO) cannot be 'a\\\\b'")
+    assert fault.startswith(
+        "m.yaml:1:1: PatientID: {{ path.back }} comes to 'a\\\\b', and a backslash separates"
+    )
 
 
 def test_a_sequence_is_codes_or_items_or_one_item() -> None:
@@ -190,3 +205,78 @@ def test_one_file_leaves_no_trace_in_the_next() -> None:
     ]
     for _ in range(2):
         assert len(compose(levels, FACTS).dataset.RequestAttributesSequence) == 2
+
+
+def test_one_expression_may_come_to_a_whole_code() -> None:
+    dataset = made_of(
+        "AnatomicRegionSequence: '{{ path.whole }}'\n"
+        "ProcedureCodeSequence: '{{ path.none }}'\n"
+        "ConceptNameCodeSequence: ['{{ path.none }}', 'L:1:One', '{{ path.whole }}']\n"
+    )
+    assert [item.CodeMeaning for item in dataset.AnatomicRegionSequence] == ["Skin"]
+    assert "ProcedureCodeSequence" not in dataset
+    assert [item.CodeValue for item in dataset.ConceptNameCodeSequence] == ["1", "39937001"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "AnatomicRegionSequence: '{{ path.mrn }}'",
+            "AnatomicRegionSequence cannot be '4711': a code is written",
+        ),
+        ("AnatomicRegionSequence: 'SCT:{{ path.code }}:Eye'", "write SCT:39937001:Skin"),
+        (
+            "PatientName: '{{ path.caret }}'",
+            "PatientName: {{ path.caret }} comes to 'Doe^Jane', and ^ separates",
+        ),
+    ],
+)
+def test_what_comes_out_of_data_is_checked_like_what_is_written(text: str, words: str) -> None:
+    (fault,) = composed(text).faults
+    assert fault.startswith("m.yaml:1:1: ")
+    assert words in fault
+
+
+def test_separators_of_names_are_those_of_the_text() -> None:
+    dataset = made_of("PatientName: '{{ path.mrn }}^{{ path.code }}'\nPatientComments: '{{ path.caret }}'\n")
+    assert (dataset.PatientName, dataset.PatientComments) == ("4711^39937001", "Doe^Jane")
+
+
+def test_a_value_with_a_fault_keeps_the_word() -> None:
+    composition = composed("PatientBirthDate: '19800101'\n", "PatientBirthDate: '{{ path.mrn }}'\n")
+    assert len(composition.faults) == 1
+    assert "PatientBirthDate" not in composition.dataset
+
+
+def test_what_came_to_nothing_is_known() -> None:
+    composition = composed("PatientSex: '{{ path.none }}'\n", "PatientSex: '{{ path.none }}'\nStudyID: a\n")
+    assert [each.origin for each in composition.silent] == ["1 m.yaml:1", "0 m.yaml:1"]
+
+
+def test_the_trail_tells_what_each_step_says_the_highest_first() -> None:
+    trail: list[Said] = []
+    levels = [
+        level("PatientID: low\nAnatomicRegionSequence: SCT:39937001:Skin\n", "low "),
+        level("PatientID: '{{ path.mrn }}'\nAnatomicRegionSequence: ~\n", "high "),
+    ]
+    composition = compose(levels, FACTS, trail=trail)
+    assert trail == [
+        Said("AnatomicRegionSequence", "high m.yaml:2", None, True),
+        Said("PatientID", "high m.yaml:1", "4711", True, ("path",)),
+        Said("AnatomicRegionSequence", "low m.yaml:2", "SCT:39937001:Skin", False),
+        Said("PatientID", "low m.yaml:1", "low", False),
+    ]
+    assert composition.dataset == compose(levels, FACTS).dataset
+
+
+def test_what_needs_a_missing_source_is_not_asked_and_nobody_else_is() -> None:
+    trail: list[Said] = []
+    levels = [level("PatientID: low\n"), level("PatientID: '{{ row.mrn }}'\nStudyID: '{{ path.mrn }}'\n")]
+    composition = compose(levels, FACTS, trail=trail, missing=frozenset({"row"}))
+    assert (composition.dataset.StudyID, "PatientID" in composition.dataset) == ("4711", False)
+    assert composition.faults == []
+    assert [(each.origin, each.value, each.problem) for each in trail if each.name == "PatientID"] == [
+        ("m.yaml:1", None, "is not known without row"),
+        ("m.yaml:1", "low", None),
+    ]

@@ -6,11 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import Lossless
+from gateway.config import Lossless, Site, Unidentified
 from gateway.errors import Fatal
-from gateway.mapping import language
+from gateway.mapping import sheets
+from gateway.mapping.assignments import Assignment
 from gateway.mapping.conversion import Conversion
-from gateway.mapping.language import Mapping, available, load, load_template, own
+from gateway.mapping.language import Mapping, load
+from gateway.mapping.match import Match
+from gateway.mapping.sheets import available, own
+from gateway.mapping.templates import load_template
+from gateway.model import Kind, Probe, Source
+from gateway.stream import Stream
 
 GOOD = """\
 template: vl-photographic
@@ -48,7 +54,7 @@ def complaints(folder: Path, text: str) -> list[str]:
 def test_a_mapping_is_read(tmp_path: Path) -> None:
     mapping = load(write(tmp_path, GOOD))
     assert (mapping.name, mapping.template) == ("site", "vl-photographic")
-    assert [part for part, _ in mapping.patterns] == ["name"]
+    assert [(source.name, source.names) for source in mapping.sources] == [("path", ("mrn",))]
     assert mapping.study is not None
     assert mapping.series is None
     assert [each.name for level in mapping.levels for each in level] == ["PatientID"]
@@ -57,7 +63,7 @@ def test_a_mapping_is_read(tmp_path: Path) -> None:
 
 def test_everything_in_a_mapping_is_optional(tmp_path: Path) -> None:
     name = write(tmp_path, "template: null\nextends:\nsources: ~\nidentity:\nattributes:\n")
-    assert load(name) == Mapping("site", Path(name), levels=((),))
+    assert load(name) == Mapping("site", Path(name), levels=((),), files=(Path(name),))
 
 
 @pytest.mark.parametrize("name", available("mappings"))
@@ -76,7 +82,7 @@ def test_ours_are_found_beside_the_package() -> None:
 
 
 def test_an_installed_package_brings_them_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language, "__file__", str(tmp_path / "gateway" / "mapping" / "language.py"))
+    monkeypatch.setattr(sheets, "__file__", str(tmp_path / "gateway" / "mapping" / "sheets.py"))
     (tmp_path / "templates").mkdir()
     assert own("templates") == tmp_path / "templates"
     (tmp_path / "gateway" / "data" / "templates").mkdir(parents=True)
@@ -118,14 +124,12 @@ def test_going_round_in_a_circle_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_named_with_what_is(tmp_path: Path) -> None:
-    with pytest.raises(
-        Fatal, match="there is no mapping 'phto': name one of document, photo, or a file that exists"
-    ):
+    with pytest.raises(Fatal, match=r"there is no mapping 'phto': did you mean photo\?"):
         load("phto")
     with pytest.raises(Fatal, match="there is no mapping"):
         load(str(tmp_path / "gone.yaml"))
     assert complaints(tmp_path, "extends: gone.yaml\ntemplate: gone\n") == [
-        "1:10: there is no mapping 'gone.yaml': name one of document, photo, or a file that exists",
+        f"1:10: there is no mapping 'gone.yaml': name one of {', '.join(available('mappings'))}, or a file that exists",
         f"2:11: there is no template 'gone': name one of {', '.join(available('templates'))}, or a file that exists",
     ]
 
@@ -203,7 +207,7 @@ MISTAKES = {
     "an item": ("attributes:\n  ReferencedImageSequence[1]: {}\n", ["2:3: ReferencedImageSequence[1] is one item"]),
     "private": ("attributes:\n  00091001: x\n", ["2:3: (0009,1001) is private"]),
     "file meta": ("attributes:\n  TransferSyntaxUID: '1.2'\n", ["2:3: (0002,0010) belongs to the File Meta Information"]),
-    "unknown source": ("sources: {table: {file: x}}\n", ["1:11: sources has no 'table'; there is path"]),
+    "unknown source": ("sources: {tabel: {file: x}}\n", ["1:11: sources has no 'tabel'; did you mean table?"]),
     "unknown key": ("identity: {patient: x}\n", ["1:12: identity has no 'patient'; there is series, study"]),
     "conversion": (
         "convert:\n  lossless: png\n  transcode: maybe\n  audio: [drop]\n  frame_rate: 0\n  video: yes\n",
@@ -219,13 +223,13 @@ MISTAKES = {
         "attributes:\n  AnatomicRegionSequence: SCT:39937001:Head\n",
         ["2:27: AnatomicRegionSequence cannot be SCT:39937001:Head, since 39937001 is a code of SCT and means Skin: write SCT:39937001:Skin"],
     ),
-    "no table": ("attributes: [a]\nidentity: x\nsources: y\n", ["1:13: attributes is a table", "2:11: identity is a table", "3:10: sour"]),
-    "key that is no text": ("identity: {study: [a]}\nextends: [b]\ntemplate: {a: b}\n", ["1:19: study is one text", "2:10: ext", "3:11: tem"]),
+    "no table": ("attributes: [a]\nidentity: x\nsources: y\n", ["1:13: attributes is a table", "2:11: identity cannot be 'x': write a table", "3:10: sour"]),
+    "key that is no text": ("identity: {study: [a]}\nextends: [b]\ntemplate: {a: b}\n", ["1:19: study cannot be a list: write a text", "2:10: ext", "3:11: tem"]),
     "inside an item": (
         "attributes:\n  RequestAttributesSequence:\n  - StudyInstanceUID: abc\n    Nonsense: '{{ x }\n",
         ["3:23: StudyInstanceUID (UI) cannot be 'abc'", "4:5: 'Nonsense' is not", "4:15: the quote", "4:16: the {{ that begins here"],
     ),
-    "no mapping at all": ("- a\n- b\n", ["1:1: a mapping is a table with the keys template, extends, sources"]),
+    "no mapping at all": ("- a\n- b\n", ["1:1: a mapping is a table with the keys template, extends, match"]),
     "two mistakes on a line": ("attributes:\n  PatientNam: '{{ path.a | uper }}'\n", ["2:3: 'PatientNam'", "2:28: there is no filter 'uper'"]),
 }  # fmt: skip
 
@@ -242,6 +246,195 @@ def test_each_mistake_is_named_where_it_is(name: str, tmp_path: Path) -> None:
 def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
     text = "templat: x\n" + GOOD + "  PatientSex: male\n  StudyDate: {{ media.captured }}\n  Rows: '1'\n"
     assert [line.split(":")[0] for line in complaints(tmp_path, text)] == ["1", "9", "10", "11"]
+
+
+FULL = """\
+match: {name: '*.jpg', kind: image}
+when: '{{ path.mrn }}'
+sources:
+  path: {name: '(?P<mrn>\\d+)_(?P<eye>OD|OS)\\.jpg'}
+maps:
+  eye: {OD: R, OS: L}
+  ward: {'1': North}
+attributes:
+  PatientID: '{{ path.mrn }}'
+  ImageLaterality: '{{ path.eye | pick("eye") }}'
+convert: {jxl: keep}
+kinds:
+  video: {template: video-photographic, attributes: {SeriesDescription: Film}, convert: {transcode: yes}}
+  model: {attributes: {DocumentTitle: Model}}
+checks:
+- {when: '{{ path.mrn == "0" }}', then: hold}
+site: {institution: Clinic, station: Room 1, variables: {ward: North}}
+patient_id: '\\d{7}'
+unidentified: hold
+"""
+
+
+def kind_of(name: str, kind: Kind) -> Probe:
+    return Probe(Source(Path(f"a.{name}"), Path()), name, kind, "", "", Stream())
+
+
+def names(levels: tuple[tuple[Assignment, ...], ...]) -> list[list[str]]:
+    return [[each.name for each in level] for level in levels]
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    mapping = load(write(tmp_path, FULL))
+    assert mapping.match == Match((("name", ("*.jpg",)), ("kind", ("image",))))
+    assert mapping.when is not None
+    assert mapping.maps == {"eye": {"OD": "R", "OS": "L"}, "ward": {"1": "North"}}
+    assert mapping.site == Site(institution="Clinic", station="Room 1", variables={"ward": "North"})
+    assert mapping.unidentified is Unidentified.HOLD
+    assert mapping.patient_id is not None
+    assert [check.then for check in mapping.checks] == ["hold"]
+    assert mapping.files == (tmp_path / "site.yaml",)
+
+
+def test_a_kind_has_what_is_for_all_and_what_is_for_it(tmp_path: Path) -> None:
+    mapping = load(write(tmp_path, "template: secondary-capture\n" + FULL))
+    picture = mapping.part(kind_of("jpeg", Kind.IMAGE))
+    assert (picture.template, picture.levels, picture.convert) == (
+        "secondary-capture",
+        mapping.levels,
+        mapping.convert,
+    )
+    film = mapping.part(kind_of("mp4", Kind.VIDEO))
+    assert film.template == "video-photographic"
+    assert names(film.levels) == [["PatientID", "ImageLaterality"], ["SeriesDescription"]]
+    assert film.convert == Conversion(allow_jxl=True, transcode=True)
+    for model in ("stl", "obj", "mtl"):
+        assert names(mapping.part(kind_of(model, Kind.DOCUMENT)).levels)[-1] == ["DocumentTitle"]
+    assert mapping.part(kind_of("pdf", Kind.DOCUMENT)).levels == mapping.levels
+
+
+def test_every_key_of_a_mapping_can_be_overridden(tmp_path: Path) -> None:
+    write(tmp_path, FULL, "base.yaml")
+    own = """\
+extends: base.yaml
+match: {name: '*.jpeg'}
+when: '{{ path.mrn != "1" }}'
+maps: {eye: {OS: LEFT}, side: {a: b}}
+attributes: {PatientSex: O}
+kinds:
+  video: {attributes: {SeriesDescription: Clip}}
+  stl: {attributes: {DocumentTitle: Surface}}
+checks: {when: '{{ path.eye }}', then: skip}
+site: {station: Room 2, variables: {floor: '3'}}
+patient_id: {pattern: '\\d{8}'}
+unidentified: send
+"""
+    mapping = load(write(tmp_path, own))
+    assert mapping.match == Match((("name", ("*.jpeg",)), ("kind", ("image",))))
+    assert mapping.when is not None
+    assert [each.code for each in mapping.when.expressions] == ['path.mrn != "1"']
+    assert mapping.maps == {"eye": {"OD": "R", "OS": "LEFT"}, "ward": {"1": "North"}, "side": {"a": "b"}}
+    assert names(mapping.levels) == [["PatientID", "ImageLaterality"], ["PatientSex"]]
+    film = mapping.part(kind_of("mp4", Kind.VIDEO))
+    assert film.template == "video-photographic"
+    assert names(film.levels) == [
+        ["PatientID", "ImageLaterality"],
+        ["SeriesDescription"],
+        ["PatientSex"],
+        ["SeriesDescription"],
+    ]
+    assert [each.text() for each in film.levels[-1]] == ["Clip"]
+    assert names(mapping.part(kind_of("stl", Kind.DOCUMENT)).levels)[-1] == ["DocumentTitle"]
+    assert [check.then for check in mapping.checks] == ["hold", "skip"]
+    assert mapping.site == Site(
+        institution="Clinic", station="Room 2", variables={"ward": "North", "floor": "3"}
+    )
+    assert mapping.patient_id is not None
+    assert mapping.patient_id.pattern is not None
+    assert mapping.patient_id.pattern.pattern == "\\d{8}"
+    assert mapping.unidentified is Unidentified.SEND
+    assert mapping.files == (tmp_path / "base.yaml", tmp_path / "site.yaml")
+
+
+def test_a_source_of_the_same_name_takes_the_place_of_the_other(tmp_path: Path) -> None:
+    base = "sources:\n  sidecar: [{file: a.ini, select: {x: a}}, {name: b, file: b.ini, select: {x: a}}]\n"
+    write(tmp_path, base, "base.yaml")
+    own = "extends: base.yaml\nsources:\n  path: {name: '(?P<a>.*)'}\n  sidecar: {file: c.ini, select: {y: a}}\n"
+    mapping = load(write(tmp_path, own))
+    assert [(source.name, source.names) for source in mapping.sources] == [
+        ("path", ("a",)),
+        ("sidecar", ("y",)),
+        ("b", ("x",)),
+    ]
+
+
+GUARDS = {
+    "{{ path.side }}": False,
+    "{{ path.side | upper }}": False,
+    "{{ path['side'] }}": False,
+    "{{ path.mrn ~ path.side }}": False,
+    "{{ path.side | replace('L', 'R') | pick('eye') }}": False,
+    "{{ path.side | default('') }}": True,
+    "{{ path.side | default('') | upper }}": True,
+    "{{ path.side | upper | default('U') }}": True,
+    "{{ path.side or 'U' }}": True,
+    "{{ 'L' if path.side == '1' else 'R' }}": True,
+    "{{ path.side if path.side }}": True,
+    "{{ path.side | keep_empty }}": True,
+    "{{ path.side | pick('eye', '') }}": True,
+    "{{ path.mrn }}": True,
+}
+
+
+@pytest.mark.parametrize("value", GUARDS)
+def test_a_group_that_may_be_nothing_needs_a_guard(value: str, tmp_path: Path) -> None:
+    text = (
+        "sources:\n  path: {name: '(?P<mrn>\\d+)(?:_(?P<side>[LR]))?\\.jpg'}\nmaps: {eye: {L: R}}\n"
+        f'attributes:\n  ImageComments: "{value}"\n'
+    )
+    if GUARDS[value]:
+        assert load(write(tmp_path, text)).levels
+    else:
+        [complaint] = complaints(tmp_path, text)
+        assert complaint.startswith("5:")
+        assert complaint.endswith(
+            "the group 'side' of the pattern is nothing for some files: write path.side | default('') if that is meant"
+        )
+
+
+def test_a_source_uses_those_before_it(tmp_path: Path) -> None:
+    text = (
+        "sources:\n"
+        "  sidecar: [{file: '{{ b.x }}.ini', select: {x: a}}, {name: b, file: '{{ sidecar.x }}.ini', select: {x: a}}]\n"
+        "  path: {name: '(?P<a>.*)'}\n"
+        "when: '{{ path.a ~ sidecar.x }}'\n"
+    )
+    assert complaints(tmp_path, text) == [
+        "2:24: b comes later: a source may use those that stand before it, so move b up",
+        "4:20: when is asked before sidecar is: it may use path, site, group and what the file says itself; write it "
+        "as one of the checks, with then: skip",
+    ]
+
+
+def test_two_sources_have_two_names(tmp_path: Path) -> None:
+    text = "sources:\n  sidecar: [{file: a.ini, select: {x: a}}, {file: b.ini, select: {x: a}}, {name: exif, file: c.ini, select: {x: a}}]\n"
+    assert complaints(tmp_path, text) == [
+        "2:44: there is another source 'sidecar': give this one another name",
+        "2:75: there is another source 'exif': give this one another name",
+    ]
+
+
+def test_a_variable_of_the_site_has_a_default_in_the_mapping(tmp_path: Path) -> None:
+    use = "attributes: {ImageComments: '{{ site.ward }}'}\n"
+    assert load(write(tmp_path, "site: {variables: {ward: }}\n" + use)).site.variables == {"ward": ""}
+    [complaint] = complaints(tmp_path, use)
+    assert complaint.startswith("1:38: site has no 'ward'; there is")
+    assert complaint.endswith("a fact of the site's own has its default under site: variables:")
+
+
+def test_faults_of_a_source_hide_no_others(tmp_path: Path) -> None:
+    text = (
+        "sources:\n  path: {name: '(?P<a>'}\n  sidecar: {name: exam, fle: x, format: ini, select: {x: a}}\n"
+        "attributes:\n  PatientID: '{{ path.mrn }}'\n  PatientSex: x\n  ImageComments: '{{ exam.x ~ exfi.make }}'\n"
+    )
+    assert [complaint.split(": ")[0] for complaint in complaints(tmp_path, text)] == [
+        "2:17", "3:25", "6:15", "7:31",
+    ]  # fmt: skip
 
 
 @given(lines=st.lists(LINES))

@@ -13,7 +13,9 @@ from gateway.config import Reading
 from gateway.dicom import part10
 from gateway.dicom.build import build
 from gateway.dicom.identity import Identity
-from gateway.mapping.describe import describe, description
+from gateway.mapping.describe import describe
+from gateway.mapping.description import description
+from gateway.mapping.select import select
 from gateway.model import Probe, Source
 from support import dciodvfy
 
@@ -33,7 +35,8 @@ def probed(path: Path) -> Probe:
 
 def made(what: Probe, folder: Path, template: str, *typed: str, mapping: str | None = None) -> Path:
     """The object that a file becomes, as a file."""
-    attributes = describe(what, description(template=template, typed=typed, mapping=mapping))
+    wanted = description(template=template, typed=typed, mappings=[mapping] if mapping else [])
+    attributes = describe(select(what, wanted), wanted)
     instance = build(what, attributes, IDENTITY)
     target = folder / "object.dcm"
     with target.open("wb") as file:

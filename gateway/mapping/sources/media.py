@@ -6,17 +6,29 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.mapping.patients import PatientIds, candidate
+from gateway.mapping.sources.days import day_of
 from gateway.model import Probe
 from gateway.stream import FileSlice, stat
 
-NAMES = ("name", "stem", "extension", "folder", "relative", "size", "type", "format", "captured", "modified")
+NAMES = (
+    "name", "stem", "extension", "folder", "relative", "size", "type", "format", "captured",
+    "captured_problem", "modified", "day", "patient", "patient_doubt",
+)  # fmt: skip
 """`folder` and `relative` are below the root, with `/`; `captured` is when the file says that its
-content was made; `modified` is when the file itself was written, which no template uses."""
+content was made, by a clock that is right; `captured_problem` says why that cannot be true (`future`,
+`before-site`, `too-old`, `before-1990`); `modified` is when the file itself was written, which no
+template uses. `day` is the date that the path says, `patient` the Patient ID, and `patient_doubt` why
+there is none."""
 
 
-def facts(probe: Probe, captured: datetime | None) -> Mapping[str, Any]:
-    """The facts of a file. `modified` is in this computer's time zone."""
+def facts(
+    probe: Probe, captured: datetime | None, problem: str | None = None, rule: PatientIds | None = None
+) -> Mapping[str, Any]:
+    """The facts of a file. `captured` is None where there is a problem; `modified` is in this computer's
+    time zone; `rule` says what Patient IDs look like."""
     source = probe.source
+    patient, doubt = candidate(source, rule)
     return {
         "name": source.name,
         "stem": source.shown.stem,
@@ -27,7 +39,11 @@ def facts(probe: Probe, captured: datetime | None) -> Mapping[str, Any]:
         "type": probe.media_type,
         "format": probe.format,
         "captured": captured,
+        "captured_problem": problem,
         "modified": datetime.fromtimestamp(_modified(probe), UTC).astimezone(),
+        "day": day_of(source),
+        "patient": patient,
+        "patient_doubt": doubt,
     }
 
 

@@ -1,79 +1,178 @@
 """`path`: what a file's name and folders say, taken apart by patterns.
 
 A pattern is a regular expression with named groups for the whole `name`, `folder` or `relative` path
-below the root. A file whose path is not as its pattern says is refused: guessing would put it under
+below the root. A file whose path is not as its pattern says is held: guessing would put it under
 somebody else's name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from gateway.errors import Reject
+from gateway.documents import Model, Words
+from gateway.errors import Hold
+from gateway.mapping import near, patterns
+from gateway.mapping.expressions import Expression
+from gateway.mapping.sources.source import Case, Found
 from gateway.model import Source
-from gateway.nodes import Fault, Node, Table, Text
+from gateway.nodes import Fault, Text
 
-PARTS = ("name", "folder", "relative")
-
-Patterns = tuple[tuple[str, re.Pattern[str]], ...]
-"""The part of a path that each pattern is for, and the pattern."""
+PARTS = {"name": "name", "folder": "folder", "relative": "path"}
+"""The parts of a path that patterns are for, and what they are called in messages."""
 
 
-def read(node: Node, faults: list[Fault]) -> Patterns:
+class PathModel(Model):
+    """Regular expressions with named groups, each for a whole part of a file's path."""
+
+    WHAT = "path"
+
+    name: Words | None = None
+    """A regular expression for the whole file name."""
+    folder: Words | None = None
+    """A regular expression for the whole folder below the root, with `/`."""
+    relative: Words | None = None
+    """A regular expression for the whole path below the root, with `/`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern for one part of a path; `optional` are the groups that need not take part in a match."""
+
+    part: str
+    regex: re.Pattern[str]
+    optional: frozenset[str] = frozenset()
+
+    def text(self, source: Source) -> str:
+        """The part of a file's path that the pattern is for."""
+        return {"name": source.name, "folder": source.folder, "relative": source.relative}[self.part]
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The patterns of a mapping, a source of facts."""
+
+    patterns: tuple[Pattern, ...]
+    name: str = "path"
+    expressions: tuple[Expression, ...] = ()
+    companions: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all groups."""
+        return tuple(name for pattern in self.patterns for name in pattern.regex.groupindex)
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """The groups that are nothing for some of the paths that match."""
+        return frozenset(name for pattern in self.patterns for name in pattern.optional)
+
+    def find(self, case: Case) -> Found:
+        """The groups of all patterns, None for one that took no part. Raises `Hold` for another path."""
+        source = case.probe.source
+        if reason := self.why_not(source):
+            raise Hold(f"{source.shown}: {reason}", reason="path")
+        facts: dict[str, str | None] = {}
+        for pattern in self.patterns:
+            match = pattern.regex.fullmatch(pattern.text(source))
+            facts |= match.groupdict() if match else {}
+        return Found(facts)
+
+    def why_not(self, source: Source) -> str | None:
+        """Why a file's path is not what the mapping expects; None if it is."""
+        for pattern in self.patterns:
+            text = pattern.text(source)
+            if not pattern.regex.fullmatch(text):
+                what = PARTS[pattern.part]
+                return f"its {what} {text!r} is not what the mapping expects: {pattern.regex.pattern}"
+        return None
+
+    def nearly(self, source: Source) -> Iterator[str]:
+        """What keeps a path from matching, for each pattern that it nearly matches."""
+        for pattern in self.patterns:
+            text = pattern.text(source)
+            if reason := near.nearly(pattern.regex, text):
+                yield f"{PARTS[pattern.part]} {text!r} {reason}"
+
+
+def read(model: PathModel, faults: list[Fault], folder: Path) -> Paths:
     """The patterns that a mapping gives; what is wrong with them is added to the faults."""
-    if not isinstance(node, Table):
-        faults.append(Fault(node.place, f"path has patterns, each for one of {', '.join(PARTS)}"))
-        return ()
-    patterns: list[tuple[str, re.Pattern[str]]] = []
-    for key, value in node.entries:
-        if key.text not in PARTS:
-            faults.append(Fault(key.place, f"path has no {key.text!r}; there is {', '.join(PARTS)}"))
-        elif not isinstance(value, Text) or not value.text:
-            faults.append(Fault(value.place, f"{key.text} is a regular expression for the whole {key.text}"))
-        elif (pattern := _compile(value, faults)) is not None:
-            _check_groups(pattern, patterns, value, faults)
-            patterns.append((key.text, pattern))
-    return tuple(patterns)
+    if not model.written:
+        message = "path has no pattern: give one for name, folder or relative"
+        faults.append(Fault(model.place, message))
+    found: list[Pattern] = []
+    for part in model.written:
+        value: Text | None = getattr(model, part)
+        regex = compiled(value, faults) if value else None
+        if value and regex:
+            _check_groups(regex, found, value, faults)
+            found.append(Pattern(part, regex, frozenset(_optional(regex))))
+    return Paths(tuple(found))
 
 
-def names(patterns: Patterns) -> tuple[str, ...]:
-    """The names of all groups."""
-    return tuple(name for _, pattern in patterns for name in pattern.groupindex)
-
-
-def facts(source: Source, patterns: Patterns) -> Mapping[str, str | None]:
-    """The groups of all patterns, None for one that took no part. Raises `Reject` for another path."""
-    found: dict[str, str | None] = {}
-    for part, pattern in patterns:
-        text = {"name": source.name, "folder": source.folder, "relative": source.relative}[part]
-        match = pattern.fullmatch(text)
-        if match is None:
-            what = {"name": "name", "folder": "folder", "relative": "path"}[part]
-            raise Reject(
-                f"{source.shown}: its {what} {text!r} is not what the mapping expects: {pattern.pattern}"
-            )
-        found |= match.groupdict()
-    return found
-
-
-def _compile(value: Text, faults: list[Fault]) -> re.Pattern[str] | None:
+def compiled(value: Text, faults: list[Fault]) -> re.Pattern[str] | None:
+    """The regular expression in a text; None where it is none, which is added to the faults."""
+    text = value.text or ""
     try:
-        return re.compile(value.text or "")
+        re.compile(text)  # says where in the text something is wrong
+        return patterns.compiled(text)
     except (re.error, OverflowError, RecursionError) as error:
         place = value.at(error.pos or 0) if isinstance(error, re.error) else value.place
         what = error.msg if isinstance(error, re.error) else "it is too large"
-        faults.append(Fault(place, f"this is not a regular expression: {what}"))
-        return None
+        hint = next((hint for part, hint in _HINTS.items() if part in what), "")
+        faults.append(Fault(place, f"this is not a regular expression: {what}{hint}"))
+    except ValueError as error:
+        faults.append(Fault(value.place, str(error)))
+    return None
 
 
-def _check_groups(
-    pattern: re.Pattern[str], others: list[tuple[str, re.Pattern[str]]], value: Text, faults: list[Fault]
-) -> None:
-    if not pattern.groupindex:
+_HINTS = {
+    "unterminated subpattern": ": close the group that begins here",
+    "unbalanced parenthesis": ": a ( is missing before it, or a \\ in front of it",
+    "unterminated character set": ": a ] is missing",
+    "nothing to repeat": ": write .* for anything, and \\ before a sign that stands for itself",
+    "multiple repeat": ": put \\ before a sign that stands for itself",
+    "unknown extension": ": a group with a name is written (?P<name>...)",
+    "bad escape": ": write \\\\ for a backslash",
+}
+
+
+def _check_groups(regex: re.Pattern[str], others: list[Pattern], value: Text, faults: list[Fault]) -> None:
+    if not regex.groupindex:
         message = (
-            "the pattern has no group with a name, such as (?P<mrn>[0-9]+), so nothing can be taken from it"
+            "the pattern has no group with a name, so nothing can be taken from it: put what is wanted "
+            "between (?P<mrn> and ), for path.mrn"
         )
         faults.append(Fault(value.place, message))
-    twice = sorted(pattern.groupindex.keys() & names(tuple(others)))
+    twice = sorted(regex.groupindex.keys() & Paths(tuple(others)).names)
     faults += [Fault(value.place, f"another pattern has a group {name!r} too: rename one") for name in twice]
+
+
+def _optional(regex: re.Pattern[str]) -> Iterator[str]:
+    """The named groups that a match need not have."""
+    needed = set(_needed(re._parser.parse(regex.pattern, regex.flags)))  # type: ignore[attr-defined]
+    return (name for name, number in regex.groupindex.items() if number not in needed)
+
+
+def _needed(parsed: Any) -> Iterator[int]:
+    """The numbers of the groups that take part in every match, from the parser's own tree.
+
+    Groups inside of anything else than groups and repetitions (alternatives, conditions, look-arounds)
+    need not take part.
+    """
+    for operation, argument in parsed:
+        match str(operation):
+            case "SUBPATTERN":
+                if argument[0] is not None:
+                    yield argument[0]
+                yield from _needed(argument[-1])
+            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+                if argument[0] > 0:
+                    yield from _needed(argument[2])
+            case "ATOMIC_GROUP":
+                yield from _needed(argument)
+            case "ASSERT":
+                yield from _needed(argument[1])

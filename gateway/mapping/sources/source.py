@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gateway.mapping.assignments import Assignment
-from gateway.mapping.expressions import Expression, Facts
+from gateway.mapping.expressions import Expression, Facts, Template
 from gateway.model import Probe
 
 
@@ -55,9 +55,19 @@ class GivenSource(Protocol):
     def expressions(self) -> Iterable[Expression]:
         """The expressions in its settings, which may use the sources before it."""
 
+    @property
+    def companions(self) -> tuple[str, ...]:
+        """Patterns (with * and ?) of the names of files that only describe others, in small letters."""
+
     def find(self, case: Case) -> Found:
         """What it knows of a file.
 
         Raises `Hold` where there is a doubt or nothing to be found, `Retry` where waiting may help, and
         `Reject` where the file can never be right.
         """
+
+
+def name_pattern(template: Template) -> str:
+    """The pattern of the names of files that a template may name, in small letters."""
+    text = "".join(part if isinstance(part, str) else "*" for part in template.parts)
+    return text.replace("\\", "/").rpartition("/")[2].lower()

@@ -1,0 +1,129 @@
+"""`gateway check`: whether mappings and templates are right, and what they do with files. Sends nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gateway.errors import Fatal
+
+if TYPE_CHECKING:
+    from gateway.mapping.language import Mapping
+    from gateway.mapping.templates import ObjectTemplate
+
+YAML = (".yaml", ".yml")
+
+
+@click.command("check", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.argument("names", nargs=-1, metavar="MAPPING|TEMPLATE|FILE|DIR...")
+@click.option(
+    "--schema",
+    type=click.Choice(["mapping", "template"]),
+    is_flag=False,
+    flag_value="mapping",
+    help="Print the JSON Schema of mappings, or of object templates, for editors.",
+)
+def command(names: tuple[str, ...], schema: str | None) -> int:
+    """Checks mappings and object templates, by name or file, and shows what they do with FILEs and DIRs.
+
+    All that is wrong comes at once, as FILE:LINE:COLUMN: message, and the exit status is 2. With files it
+    is 3 when one of them would not be sent.
+    """
+    if schema:
+        _print_schema(schema)
+        return 0
+    if not names:
+        raise Fatal("there is nothing to check: name a mapping, and files to try it on if you like")
+    checked = [names[0], *(name for name in names[1:] if _is_sheet(name))]
+    samples = [Path(name) for name in names[1:] if not _is_sheet(name)]
+    mappings = _mappings(checked)
+    if mappings is None:
+        return 2
+    return _try(mappings, samples) if samples else 0
+
+
+def _try(mappings: Sequence[Mapping], samples: Sequence[Path]) -> int:
+    from gateway.cli.trial import Trial
+
+    trial = Trial(mappings)
+    for line in trial.run(samples):
+        click.echo(line)
+    return 3 if trial.left_out else 0
+
+
+def _print_schema(sort: str) -> None:
+    # pydantic takes longer to load than answering --help
+    from gateway import documents
+    from gateway.mapping import models
+
+    schema = documents.schema(models.TemplateModel if sort == "template" else models.MappingModel)
+    click.echo(json.dumps(schema, indent=2))
+
+
+def _is_sheet(name: str) -> bool:
+    """Whether a name stands for a mapping or template, and not for a file to try one on."""
+    from gateway.mapping.sheets import MAPPINGS, TEMPLATES, available
+
+    if Path(name).suffix.lower() in YAML:
+        return True
+    ours = [*available(MAPPINGS.folder), *available(TEMPLATES.folder)]
+    return name in ours and not Path(name).exists()
+
+
+def _mappings(names: Iterable[str]) -> list[Mapping] | None:
+    """The mappings among the names; None if anything is wrong, which is printed."""
+    from gateway.mapping.templates import ObjectTemplate
+
+    found: list[Mapping] = []
+    right = True
+    for name in names:
+        try:
+            loaded = _load(name)
+        except Fatal as error:
+            click.echo(str(error))
+            right = False
+            continue
+        click.echo(f"{name}: ok ({_summary(loaded)})")
+        if not isinstance(loaded, ObjectTemplate):
+            found.append(loaded)
+            if warning := _warning(loaded):
+                click.echo(f"{name}: {warning}")
+    return found if right else None
+
+
+def _load(name: str) -> Mapping | ObjectTemplate:
+    from gateway.mapping.language import load
+    from gateway.mapping.sheets import is_template
+    from gateway.mapping.templates import load_template
+
+    return load_template(name) if is_template(name) else load(name)
+
+
+def _summary(loaded: Mapping | ObjectTemplate) -> str:
+    from gateway.mapping.templates import ObjectTemplate
+
+    attributes = len({each.name for level in loaded.levels for each in level})
+    said = [f"{attributes} attribute{'s' * (attributes != 1)}"]
+    if isinstance(loaded, ObjectTemplate):
+        return f"object template, {said[0]}"
+    said += [f"sources {', '.join(source.name for source in loaded.sources)}"] if loaded.sources else []
+    said += [f"kinds {', '.join(loaded.kinds)}"] if loaded.kinds else []
+    said += [f"{len(loaded.checks)} checks"] if loaded.checks else []
+    return "; ".join(said)
+
+
+def _warning(mapping: Mapping) -> str | None:
+    """What is worth saying of a mapping that is right."""
+    from gateway.mapping.sheets import MAPPINGS, own
+
+    ours = own(MAPPINGS.folder)
+    if mapping.patient_id is None and any(file.parent == ours for file in mapping.files):
+        return (
+            "warning: without a pattern for Patient IDs any number that is no date and no camera's counter "
+            "is taken for one; write a mapping with 'extends:' and your own, such as patient_id: '\\d{7}'"
+        )
+    return None

@@ -1,0 +1,46 @@
+"""`patient_id:`, what Patient IDs look like at a site.
+
+    patient_id: '\\d{7}'
+    patient_id: {pattern: '\\d{10}', check_digit: mod11, emergency: 'E*', test: ['99*', 'ZZZ*']}
+
+What is done with the rules is in `patients.py`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gateway.documents import Model, OneOrMore, Plain, Words
+from gateway.mapping.patients import CheckDigit, PatientIds, plain
+from gateway.mapping.sources.path import compiled
+from gateway.nodes import Fault, Text
+
+
+class PatientIdsModel(Model):
+    """What Patient IDs look like at the site, and which of them are nobody's."""
+
+    WHAT: ClassVar[str] = "patient_id"
+
+    pattern: Words | None = None
+    """Regular expression that the whole Patient ID matches."""
+    check_digit: CheckDigit | None = None
+    """How the last digit, or the last two, follow from the others; letters and separators do not count."""
+    emergency: OneOrMore[Plain] = ()
+    """Patterns of emergency patients' Patient IDs or names, such as E*."""
+    test: OneOrMore[Plain] = ()
+    """Patterns of test patients' Patient IDs or names, such as ZZZ*."""
+    placeholders: OneOrMore[Plain] = ()
+    """Further Patient IDs that stand for nobody."""
+
+
+def read(given: PatientIdsModel | Text, faults: list[Fault]) -> PatientIds:
+    """The rules that `patient_id:` gives: a table of them, or a pattern alone."""
+    if isinstance(given, Text):
+        return PatientIds(compiled(given, faults))
+    return PatientIds(
+        pattern=compiled(given.pattern, faults) if given.pattern else None,
+        check_digit=given.check_digit,
+        emergency=tuple(map(str.casefold, given.emergency)),
+        test=tuple(map(str.casefold, given.test)),
+        placeholders=frozenset(map(plain, given.placeholders)),
+    )
