@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 
 from pydicom.datadict import private_dictionary_VR
 
-from gateway.dicom.charsets import TEXT_VRS, UNDECLARED, UTF8_TERM, CharacterSet, character_set
+from gateway.dicom.charsets import (
+    SPECIFIC_CHARACTER_SET,
+    TEXT_VRS,
+    UNDECLARED,
+    UTF8_TERM,
+    CharacterSet,
+    character_set,
+)
 from gateway.dicom.elements import (
     EXPLICIT,
     ITEM,
@@ -34,7 +41,6 @@ from gateway.dicom.elements import (
 )
 from gateway.stream import swapped
 
-SPECIFIC_CHARACTER_SET = 0x00080005
 PIXEL_REPRESENTATION = 0x00280103
 
 WORD_SIZES = {

@@ -11,9 +11,10 @@ from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import correct_ambiguous_vr, write_data_element, write_file_meta_info
+from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
-from gateway.dicom.charsets import UTF8_TERM
+from gateway.dicom.charsets import SPECIFIC_CHARACTER_SET, TEXT_VRS, UTF8_TERM
 from gateway.dicom.elements import (
     ITEM,
     SEQUENCE_END,
@@ -24,6 +25,7 @@ from gateway.dicom.elements import (
     name_of,
     padding,
 )
+from gateway.dicom.repertoires import Repertoire, declared
 from gateway.errors import Reject
 from gateway.media_types import may_be_fragmented
 from gateway.model import Bulk, Instance
@@ -42,22 +44,29 @@ IMPLEMENTATION_VERSION_NAME = "STOW-GATEWAY"
 MAX_LENGTH = 0xFFFFFFFE
 """The longest value or fragment: lengths have 32 bits, are even, and the last stands for undefined."""
 
+UTF8 = declared(UTF8_TERM)
+
 PREAMBLE = bytes(128) + b"DICM"
 
 
 def write(instance: Instance) -> Stream:
     """The instance as a complete Part 10 file; always the same bytes for the same instance.
 
-    Large values are neither loaded nor copied. Raises `Reject` for one that is longer than its
-    encoding can say (PS3.5 7.1, A.4).
+    Text is in the character set that the data set declares, UTF-8 where it declares none. Large values
+    are neither loaded nor copied. Raises `Reject` for one that is longer than its encoding can say
+    (PS3.5 7.1, A.4).
     """
     if instance.part10 is not None:
         return instance.part10
     dataset = copy.deepcopy(instance.dataset)
-    dataset[0x00080005] = DataElement(0x00080005, "CS", UTF8_TERM)
+    if SPECIFIC_CHARACTER_SET not in dataset:
+        dataset[SPECIFIC_CHARACTER_SET] = DataElement(SPECIFIC_CHARACTER_SET, "CS", UTF8_TERM)
+    repertoire = declared(dataset[SPECIFIC_CHARACTER_SET].value)
+    if not dataset[SPECIFIC_CHARACTER_SET].value:
+        del dataset[SPECIFIC_CHARACTER_SET]  # PS3.3 Table C.12-1: there, it says more than ASCII
     correct_ambiguous_vr(dataset, True)
     elements: dict[int, bytes | Stream] = {
-        tag: encoded(dataset.get_item(tag)) for tag in map(int, dataset.keys()) if tag & 0xFFFF
+        tag: encoded(dataset.get_item(tag), repertoire) for tag in map(int, dataset.keys()) if tag & 0xFFFF
     }  # group lengths are retired and would not be true (PS3.5 7.2)
     for bulk in instance.bulks:
         elements[bulk.tag] = element_of(bulk, instance.transfer_syntax, instance.source.shown)
@@ -97,13 +106,38 @@ def element_of(bulk: Bulk, transfer_syntax: str, path: Path) -> Stream:
     return _encapsulated(bulk, transfer_syntax, path) if bulk.encapsulated else _native(bulk, path)
 
 
-def encoded(element: DataElement | RawDataElement) -> bytes:
-    """An element in Explicit VR Little Endian and UTF-8; one that is not decoded is taken to be in it."""
+def encoded(element: DataElement | RawDataElement, repertoire: Repertoire = UTF8) -> bytes:
+    """An element in Explicit VR Little Endian; one that is not decoded is taken to be in it.
+
+    Raises ValueError for text that its character set does not have.
+    """
+    if repertoire is not UTF8 and isinstance(element, DataElement):
+        if element.VR == "SQ":
+            return _sequence(element, repertoire)
+        if element.VR in TEXT_VRS:
+            return _text(element, repertoire)
     buffer = DicomBytesIO()
     buffer.is_implicit_VR = False
     buffer.is_little_endian = True
     write_data_element(buffer, element, UTF8_TERM)
     return bytes(buffer.getvalue())
+
+
+def _sequence(sequence: DataElement, repertoire: Repertoire) -> bytes:
+    items = [
+        b"".join(encoded(item.get_item(tag), repertoire) for tag in sorted(item.keys()))
+        for item in sequence.value or ()
+    ]
+    value = b"".join(item_header(ITEM, len(item)) + item for item in items)
+    return header(sequence.tag, "SQ", len(value)) + value
+
+
+def _text(element: DataElement, repertoire: Repertoire) -> bytes:
+    """Text in another character set than UTF-8: pydicom would write `?` for what that does not have."""
+    values = element.value if isinstance(element.value, MultiValue) else (element.value or "",)
+    value = b"\\".join(repertoire.encode(str(each)) for each in values)
+    value += padding(element.VR, len(value))
+    return header(element.tag, element.VR, len(value)) + value
 
 
 def _native(bulk: Bulk, path: Path) -> Stream:

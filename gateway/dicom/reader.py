@@ -19,7 +19,7 @@ from typing import BinaryIO
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filereader import read_dataset
 
-from gateway.dicom.charsets import UNDECLARED, UTF8_TERM, CharacterSet, character_set
+from gateway.dicom.charsets import SPECIFIC_CHARACTER_SET, UNDECLARED, UTF8_TERM, CharacterSet, character_set
 from gateway.dicom.elements import (
     EXPLICIT,
     PIXEL_DATA,
@@ -37,7 +37,6 @@ from gateway.dicom.elements import (
 )
 from gateway.dicom.normal import (
     PIXEL_REPRESENTATION,
-    SPECIFIC_CHARACTER_SET,
     WORD_SIZES,
     Normalizer,
     Scope,

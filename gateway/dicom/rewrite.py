@@ -13,10 +13,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
 from gateway.dicom import uids
+from gateway.dicom.charsets import SPECIFIC_CHARACTER_SET
 from gateway.dicom.dictionary import Step, keyword_of, parse_path
 from gateway.dicom.elements import EXPLICIT, PIXEL_DATA, UNDEFINED, header, name_of
 from gateway.dicom.frames import number_of_frames
-from gateway.dicom.normal import SPECIFIC_CHARACTER_SET
 from gateway.dicom.part10 import assembled, element_of, encoded, file_meta_of
 from gateway.dicom.reader import Part10, decoded, elements_with_their_text, read
 from gateway.errors import Reject, Retry

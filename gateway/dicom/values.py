@@ -46,7 +46,7 @@ DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 MAX_DS = 16
 _MAX_SHORT_FIELD = 2**16 - 2  # the greatest even length of the VRs that write it in 16 bits
-_MAX_CHARACTERS = {
+MAX_CHARACTERS = {
     "AE": 16,
     "CS": 16,
     "DS": MAX_DS,
@@ -161,7 +161,7 @@ def _value(tag: int, vr: str, text: str) -> Any:
     if allowed is not None and text not in allowed:
         raise _not_one_of(allowed, text)
     value = _READERS[vr](text)
-    most = _MAX_CHARACTERS.get(vr)
+    most = MAX_CHARACTERS.get(vr)
     if most is not None and len(text) > most:
         raise _wrong(f"it has {len(text)} characters, and {vr} allows {most}")
     if keyword_of(tag) == "TimezoneOffsetFromUTC":

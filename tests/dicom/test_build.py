@@ -7,7 +7,9 @@ from pydicom.dataset import Dataset
 from gateway.dicom.build import build
 from gateway.dicom.identity import Identity
 from gateway.errors import Reject
-from gateway.mapping.describe import describe, description
+from gateway.mapping.describe import describe
+from gateway.mapping.description import description
+from gateway.mapping.select import Subject
 from gateway.model import Document, Instance, Kind, Pixels, Probe, Source
 from gateway.stream import Stream
 
@@ -39,7 +41,7 @@ def picture(folder: Path, *, grey: bool = True, bits: int = 8, **changes: Any) -
 
 
 def made(what: Probe, template: str | None = None, *typed: str) -> Instance:
-    return build(what, describe(what, description(template=template, typed=typed)), IDENTITY)
+    return build(what, describe(Subject(what), description(template=template, typed=typed)), IDENTITY)
 
 
 def dataset(what: Probe, template: str | None = None, *typed: str) -> Dataset:
@@ -134,3 +136,19 @@ def test_a_clinical_document_says_what_is_in_it(tmp_path: Path) -> None:
     assert (found.MIMETypeOfEncapsulatedDocument, found.HL7InstanceIdentifier) == ("text/XML", "1.2^3")
     assert list(found.ListOfMIMETypes) == ["image/jpeg", "application/pdf"]
     assert (found.DocumentTitle, found.ConceptNameCodeSequence[0].CodeMeaning) == ("Summary", "Note")
+
+
+def test_a_specimen_gets_a_uid_of_its_own(tmp_path: Path) -> None:
+    typed = (
+        "ContainerIdentifier=H24-1234",
+        "SpecimenDescriptionSequence[0].SpecimenIdentifier=H24-1234-1A",
+        "SpecimenDescriptionSequence[1].SpecimenIdentifier=H24-1234-1B",
+        "SpecimenDescriptionSequence[2].SpecimenIdentifier=H24-1234-1C",
+        "SpecimenDescriptionSequence[2].SpecimenUID=1.2.3",
+    )
+    colour = picture(tmp_path, grey=False)
+    first, second, third = dataset(colour, "vl-microscopic", *typed).SpecimenDescriptionSequence
+    again = dataset(colour, "vl-microscopic", *typed).SpecimenDescriptionSequence
+    assert first.SpecimenUID != second.SpecimenUID
+    assert (first.SpecimenUID, third.SpecimenUID) == (again[0].SpecimenUID, "1.2.3")
+    assert list(first.SpecimenPreparationSequence) == []

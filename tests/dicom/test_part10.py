@@ -173,14 +173,21 @@ def test_a_complete_file_is_written_as_it_is() -> None:
     assert write(replace(_instance(_secondary_capture()), part10=complete)) is complete
 
 
-def test_text_is_utf8_whatever_the_data_set_says() -> None:
-    for charset in (None, "ISO_IR 100"):
-        dataset = _secondary_capture()
-        del dataset.SpecificCharacterSet
-        if charset:
-            dataset.SpecificCharacterSet = charset
-        found = _written(_instance(dataset))
-        assert (found.SpecificCharacterSet, found.PatientName) == ("ISO_IR 192", "Müller^Jörg=山田^太郎")
+def test_text_is_utf8_unless_the_data_set_declares_otherwise() -> None:
+    dataset = _secondary_capture()
+    del dataset.SpecificCharacterSet
+    found = _written(_instance(dataset))
+    assert (found.SpecificCharacterSet, found.PatientName) == ("ISO_IR 192", "Müller^Jörg=山田^太郎")
+    dataset = _secondary_capture(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")
+    found = _written(_instance(dataset))
+    assert (found.SpecificCharacterSet, found.PatientName) == ("ISO_IR 100", "Müller^Jörg")
+
+
+def test_no_character_is_replaced_silently() -> None:
+    with pytest.raises(ValueError, match=r"U\+5C71"):
+        write(_instance(_secondary_capture(SpecificCharacterSet="ISO_IR 100")))
+    with pytest.raises(ValueError, match="the character set ISO_IR 999"):
+        write(_instance(_secondary_capture(SpecificCharacterSet="ISO_IR 999")))
 
 
 @pytest.mark.parametrize(("sign", "vr", "value"), [(0, "US", 40_000), (1, "SS", -5)])
