@@ -10,18 +10,22 @@ import warnings
 
 import click
 
-from gateway.errors import Fatal, Refused, Reject, Retry, Unreachable
+from gateway.errors import Fatal, Pause, Refused, Reject, Retry
 from gateway.version import __version__
 
 COMMANDS = {
     "stow": "Convert files and store them in an archive.",
     "render": "Show what would be sent, without sending anything.",
     "explain": "Show every attribute of a file's object and where it came from.",
+    "check": "Check mappings, templates and configurations, and try them on files.",
+    "watch": "Store what comes into hot folders.",
+    "queue": "See what became of files, and decide about those that wait.",
+    "support-bundle": "Pack what helps to find a fault, without patients.",
     "archive": "Run a small DICOMweb archive to try things on.",
     "demo": "Store sample files in an archive of its own and read them back.",
     "completion": "Print the completion script of a shell.",
 }
-"""Names and short help, known without loading a command: its module is `gateway.cli.<name>`."""
+"""Names and short help, known without loading a command: its module is `gateway.cli.<name>`, with `_` for `-`."""
 
 
 class LazyGroup(click.Group):
@@ -35,7 +39,7 @@ class LazyGroup(click.Group):
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"gateway.cli.{cmd_name}").command
+        command = importlib.import_module(f"gateway.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
 
@@ -88,7 +92,7 @@ def run(command: click.Command, name: str, arguments: list[str] | None = None) -
         return _complain(str(error), 2)
     except Reject as error:
         return _complain(str(error), 3)
-    except (Retry, Unreachable) as error:
+    except (Retry, Pause) as error:
         return _complain(str(error), 5)
     except (KeyboardInterrupt, click.Abort):
         return _complain("stopped", 130)

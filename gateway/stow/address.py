@@ -45,10 +45,22 @@ class Address:
         stored, here they would narrow the search.
         """
         path = f"/studies/{quote(study, safe='')}/instances" if study else "/instances"
-        kept = [
-            (k, v) for k, v in parse_qsl(self.query, keep_blank_values=True) if not _DICOM_KEY.fullmatch(k)
-        ]
-        return f"{self.root}{path}?{urlencode([('SOPInstanceUID', sop_instance_uid), *kept])}"
+        return f"{self.root}{path}?{urlencode([('SOPInstanceUID', sop_instance_uid), *self._own_query()])}"
+
+    def instances(self, study: str) -> str:
+        """The address of a search for all instances of a study (PS3.18 10.6.1)."""
+        query = urlencode([("includefield", "SOPInstanceUID"), *self._own_query()])
+        return f"{self.root}/studies/{quote(study, safe='')}/instances?{query}"
+
+    @property
+    def any_study(self) -> str:
+        """The address of a search that one study at most answers (PS3.18 10.6.1)."""
+        return f"{self.root}/studies?{urlencode([('limit', '1'), *self._own_query()])}"
+
+    def _own_query(self) -> list[tuple[str, str]]:
+        """The store address's own query without attributes."""
+        pairs = parse_qsl(self.query, keep_blank_values=True)
+        return [(key, value) for key, value in pairs if not _DICOM_KEY.fullmatch(key)]
 
     def instance(self, study: str, series: str, sop_instance_uid: str) -> str:
         """The address of an instance (PS3.18 10.4.1)."""

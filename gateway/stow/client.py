@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from types import TracebackType
 from typing import IO
@@ -24,9 +26,10 @@ import httpx
 from gateway.config import Destination, Form
 from gateway.errors import Fatal, Refused, Retry, Unreachable
 from gateway.model import Instance, Outcome
-from gateway.stow import address, answer, codes, lookup, tls, trouble
+from gateway.stow import address, answer, capabilities, codes, lookup, tls, trouble
 from gateway.stow.answer import Answer
 from gateway.stow.auth import Authorization
+from gateway.stow.capabilities import Service
 from gateway.stow.codes import Step
 from gateway.stow.delivery import Delivery, Lost, Memory
 from gateway.stow.lookup import Found, Presence
@@ -182,6 +185,24 @@ class Client:
             if not patience.wait():
                 raise Unreachable(f"{self._address.root}: the archive does not answer searches")
 
+    def instances(self, study: str) -> frozenset[str] | None:
+        """The SOP Instance UIDs that the archive has of a study; None when it does not say.
+
+        Raises `Refused` when it does not let us search, `Unreachable` when it does not answer.
+        """
+        patience = self._patience()
+        call = _Call("GET", self._address.instances(study), {"Accept": Form.JSON.media_type})
+        while True:
+            try:
+                reply = self._exchange(call, patience)
+            except Lost:
+                reply = None
+            later = {Step.LATER, Step.LATER_TWICE}
+            if reply and (reply.status < 300 or codes.status(reply.status).step not in later):
+                return lookup.instances(reply.status, reply.body)
+            if not patience.wait():
+                raise Unreachable(f"{self._address.root}: the archive does not answer searches")
+
     def retrieve(self, study: str, series: str, sop_instance_uid: str, file: IO[bytes]) -> None:
         """Write an instance to a file, as the archive keeps it (WADO-RS, PS3.18 10.4).
 
@@ -199,6 +220,33 @@ class Client:
             said = answer.parse(reply.status, reply.headers, reply.body).text
             text = codes.sentence("the archive does not give an instance back", f"HTTP {reply.status}", said)
             raise Refused(f"{self._address.root}: {text}")
+
+    def probe(self) -> Service:
+        """What the archive says of itself, and whether it lets us in; nothing is stored.
+
+        It is asked for its capabilities (PS3.18 10.3) and, since these may be for everybody, for any one
+        study (10.6). Raises `Refused` when it does not let us in or nothing is at the address, and
+        `Unreachable` when it does not answer, or is in trouble.
+        """
+        patience = self._patience()
+        described = self._capabilities(patience)
+        try:
+            reply = self._exchange(
+                _Call("GET", self._address.any_study, {"Accept": Form.JSON.media_type}), patience
+            )
+        except Lost as error:
+            raise Unreachable(f"{self._address.root}: {error}") from error
+        posts = any("POST" in capabilities.methods(each.headers.get("allow")) for each in described)
+        forms = next((found for each in described if (found := capabilities.forms(each.body))), None)
+        said = answer.parse(reply.status, reply.headers, reply.body).text if reply.status >= 300 else None
+        words = codes.sentence("a search was not answered", f"HTTP {reply.status}", said)
+        if reply.status in (401, 407) or (300 <= reply.status < 400):
+            raise Refused(f"{self.shown}: {self._why(reply.status, said)}")
+        if reply.status in (404, 410) and not posts and forms is None:
+            raise Refused(f"{self.shown}: {self._why(reply.status, said)}")
+        if codes.status(reply.status).step in {Step.LATER, Step.LATER_TWICE} and reply.status >= 400:
+            raise Unreachable(f"{self.shown}: {self._why(reply.status, said)}")
+        return Service(self.shown, forms, words if reply.status >= 300 else None, _date(reply.headers))
 
     # What a delivery needs
 
@@ -226,6 +274,21 @@ class Client:
         return found
 
     # HTTP
+
+    def _capabilities(self, patience: Patience) -> list[_Reply]:
+        """What is said of the store address and of the service; archives may say nothing of either."""
+        replies = []
+        for url in (self._address.store, f"{self._address.root}/"):
+            try:
+                reply = self._exchange(_Call("OPTIONS", url, {"Accept": capabilities.ACCEPT}), patience)
+            except Lost:
+                continue
+            replies += [reply] if reply.status < 300 else []
+        return replies
+
+    def _why(self, status: int, said: str | None) -> str:
+        meaning = codes.status(status)
+        return codes.sentence(meaning.words, f"HTTP {status}", said, meaning.remedy)
 
     def _patience(self) -> Patience:
         budget = 0.0 if self._memory.tired else self._destination.retry_for
@@ -360,6 +423,15 @@ class _Outgoing:
         except OSError as error:
             name = error.filename or "A source file"
             raise Retry(f"{name} could not be read to its end: {error.strerror or error}") from error
+
+
+def _date(headers: httpx.Headers) -> datetime | None:
+    """When an answer was made, by the clock of who made it (RFC 9110 6.6.1)."""
+    try:
+        date = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _check_headers(headers: Sequence[tuple[str, str]]) -> None:

@@ -110,6 +110,7 @@ class Job:
             retrieve_url=retrieve_url,
             size=self.instance.size,
             attempts=self.attempts,
+            after=self.asked,
             messages=tuple(self.messages),
         )
 
@@ -339,7 +340,7 @@ class Delivery:
         for job in jobs:
             job.resting = False
             if not go_on:
-                self._give_up(job)
+                self._give_up(job)  # what it asked to wait goes into the outcome
             job.asked = None
         if not go_on:
             self._memory.tired = True

@@ -52,6 +52,18 @@ def read(status: int, body: bytes, instance: Instance) -> Found:
     return Found(Presence.UNCLEAR, words="its search answers something else than was asked")
 
 
+def instances(status: int, body: bytes) -> frozenset[str] | None:
+    """The SOP Instance UIDs in the answer to a search for a study's instances; None when it says none.
+
+    A study that is not there has none, which archives say with 204, 404 or an empty list.
+    """
+    if status in (204, 404):
+        return frozenset()
+    if status not in (200, 206):
+        return None
+    return frozenset(uid for item in items_of(body) if (uid := text_of(item, SOP_INSTANCE_UID)))
+
+
 def _is(item: Item, instance: Instance) -> bool:
     study = text_of(item, STUDY_INSTANCE_UID)
     return text_of(item, SOP_INSTANCE_UID) == instance.sop_instance_uid and study in (

@@ -17,12 +17,12 @@ def lasting(error: BaseException) -> str | None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
                 f"its certificate is not trusted ({cause.verify_message.rstrip('.')}). "
-                "Name the authority that issued it with --cacert"
+                "Name the authority that issued it (--cacert, or tls: ca)"
             )
         if isinstance(cause, ssl.SSLError) and _LASTING.search(cause.reason or ""):
             return (
                 f"TLS fails ({(cause.reason or '').replace('_', ' ').lower()}). "
-                "Check whether it speaks https there, and whether it wants a client certificate (--cert)"
+                "Check whether it speaks https there, and whether it wants a client certificate (--cert, or tls: cert)"
             )
         text = str(cause)
         if "illegal status line" in text or "illegal header line" in text:
