@@ -8,23 +8,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-TABLE = Path("/proc/self/mountinfo")
+MOUNTS = Path("/proc/self/mountinfo")
 
-REMOTE = frozenset(
+_REMOTE = frozenset(
     {
-        "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre",
-        "fuse.sshfs", "fuse.s3fs", "fuse.rclone", "fuse.glusterfs", "fuse.davfs", "davfs", "ncpfs",
-        "virtiofs", "vboxsf", "prl_fs", "fuse.vmhgfs-fuse", "vmhgfs",
+        "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fhgfs", "glusterfs", "gpfs", "lustre", "ncpfs",
+        "nfs", "nfs4", "ocfs2", "orangefs", "prl_fs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs",
+        "vmhgfs",
     }
 )  # fmt: skip
-"""File systems that other machines write to: no events come from them, and locks may not hold."""
+_LOCAL_FUSE = frozenset({"bindfs", "ext4", "exfat", "mergerfs", "ntfs", "ntfs-3g", "overlayfs", "zfs"})
+"""What of FUSE is known to be of this machine; all else of it (sshfs, s3fs, rclone) is taken as remote."""
 
-_ESCAPE = re.compile(r"\\([0-7]{3})")
+_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A mounted file system: where, of which type, and what is mounted."""
+    """A mounted file system: where, of which type (`ext4`, `cifs`, `fuse.sshfs`), and from what."""
 
     point: str
     type: str
@@ -32,20 +33,21 @@ class Mount:
 
     @property
     def remote(self) -> bool:
-        """Whether it is on another machine, or shared with one."""
-        return self.type in REMOTE
+        """Whether other machines write to it: no events come from them, and locks may not hold."""
+        if self.type.startswith("fuse."):
+            return self.type.removeprefix("fuse.") not in _LOCAL_FUSE
+        return self.type in _REMOTE
 
 
-def mount_of(path: Path, table: str | None = None) -> Mount | None:
+def mount_of(path: Path, mountinfo: Path = MOUNTS) -> Mount | None:
     """The mount that a path is on, the last one where several cover each other; None where nobody knows.
 
-    `table` is the text of a mountinfo file in place of the kernel's.
+    `mountinfo` has the form of proc(5), `/proc/pid/mountinfo`; there is none on other systems than Linux.
     """
-    if table is None:
-        try:
-            table = TABLE.read_text("utf-8", "surrogateescape")
-        except OSError:  # another system than Linux
-            return None
+    try:
+        table = mountinfo.read_text("utf-8", "surrogateescape")
+    except OSError:
+        return None
     where = os.path.realpath(path)
     found: Mount | None = None
     for mount in _mounts(table):
@@ -63,9 +65,10 @@ def _mounts(table: str) -> tuple[Mount, ...]:
         front, _, back = line.partition(" - ")
         fields, rest = front.split(" "), back.split(" ")
         if len(fields) > 4 and len(rest) > 1:
-            mounts.append(Mount(_unescaped(fields[4]), rest[0], _unescaped(rest[1])))
+            mounts.append(Mount(_plain(fields[4]), rest[0], _plain(rest[1])))
     return tuple(mounts)
 
 
-def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), text)
+def _plain(text: str) -> str:
+    """The text without the escapes of blanks and backslashes."""
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)

@@ -25,9 +25,10 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from gateway.errors import Fatal
-from gateway.ledger.places import MOUNTS, refuse_network
+from gateway.ledger.places import refuse_network
 from gateway.ledger.statements import migrations, statements
 from gateway.ledger.trouble import not_there, translated
+from gateway.mounts import MOUNTS
 
 APPLICATION = 0x53544F57
 """SQLite's application id of a ledger: `STOW`."""

@@ -24,11 +24,11 @@ from gateway.ledger.decisions import Decisions
 from gateway.ledger.files import Files
 from gateway.ledger.outcomes import Outcomes
 from gateway.ledger.part import Clock
-from gateway.ledger.places import MOUNTS
 from gateway.ledger.processes import Look, is_running
 from gateway.ledger.reports import Reports
 from gateway.ledger.studies import Studies
 from gateway.ledger.upkeep import Upkeep
+from gateway.mounts import MOUNTS
 
 
 class Ledger:

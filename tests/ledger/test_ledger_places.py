@@ -15,8 +15,8 @@ import pytest
 
 from gateway.errors import Fatal
 from gateway.ledger import Ledger, LedgerUnavailable, Query, Ready
-from gateway.ledger.places import mount_of
 from gateway.ledger.statements import migrations, statements
+from gateway.mounts import mount_of
 from gateway.stream import FileStamp
 
 MOUNTINFO = """\
@@ -65,7 +65,7 @@ def test_network_file_systems_are_refused(mountinfo: Path, place: str, kind: str
 def test_local_file_systems_are_not(mountinfo: Path, place: str) -> None:
     mount = mount_of(Path(place), mountinfo)
     assert mount is not None
-    assert not mount.is_network
+    assert not mount.remote
 
 
 def test_link_onto_a_share_is_seen_through(tmp_path: Path) -> None:
