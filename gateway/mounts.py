@@ -12,9 +12,9 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 _REMOTE = frozenset(
     {
-        "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fhgfs", "glusterfs", "gpfs", "lustre", "ncpfs",
-        "nfs", "nfs4", "ocfs2", "orangefs", "prl_fs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "virtiofs",
-        "vmhgfs",
+        "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "fhgfs", "glusterfs", "gpfs", "lustre",
+        "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "prl_fs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf",
+        "virtiofs", "vmhgfs",
     }
 )  # fmt: skip
 _LOCAL_FUSE = frozenset({"bindfs", "ext4", "exfat", "mergerfs", "ntfs", "ntfs-3g", "overlayfs", "zfs"})
@@ -59,7 +59,6 @@ def mount_of(path: Path, mountinfo: Path = MOUNTS) -> Mount | None:
 
 @lru_cache(maxsize=4)
 def _mounts(table: str) -> tuple[Mount, ...]:
-    """All mounts in the order in which they were made."""
     mounts = []
     for line in table.splitlines():
         front, _, back = line.partition(" - ")
