@@ -18,6 +18,7 @@ COMMANDS = {
     "render": "Show what would be sent, without sending anything.",
     "explain": "Show every attribute of a file's object and where it came from.",
     "check": "Check mappings, templates and configurations, and try them on files.",
+    "import": "Import a legacy tree or table: plan, run, report, verify.",
     "watch": "Store what comes into hot folders.",
     "queue": "See what became of files, and decide about those that wait.",
     "support-bundle": "Pack what helps to find a fault, without patients.",
@@ -25,7 +26,9 @@ COMMANDS = {
     "demo": "Store sample files in an archive of its own and read them back.",
     "completion": "Print the completion script of a shell.",
 }
-"""Names and short help, known without loading a command: its module is `gateway.cli.<name>`, with `_` for `-`."""
+"""Names and short help, known without loading a command: its module is `gateway.cli.<name>`, `_` for `-`."""
+
+MODULES = {"import": "importing"}  # what Python does not take as a module's name
 
 
 class LazyGroup(click.Group):
@@ -39,7 +42,9 @@ class LazyGroup(click.Group):
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"gateway.cli.{cmd_name.replace('-', '_')}").command
+        command = importlib.import_module(
+            f"gateway.cli.{MODULES.get(cmd_name, cmd_name.replace('-', '_'))}"
+        ).command
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
 

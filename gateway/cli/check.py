@@ -1,8 +1,12 @@
-"""`gateway check`: whether mappings and templates are right, and what they do with files. Sends nothing."""
+"""`gateway check`: whether mappings, templates and configurations are right, and what they do with files.
+
+Sends nothing.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,19 +20,25 @@ if TYPE_CHECKING:
     from gateway.mapping.templates import ObjectTemplate
 
 YAML = (".yaml", ".yml")
+_OF_CONFIGURATION = re.compile(rb"^\s*[{]?\s*['\"]?(destinations|folders|ledger)['\"]?\s*:", re.MULTILINE)
+"""What only a configuration has at the beginning of a line, be the rest as faulty as it may."""
 
 
 @click.command("check", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.argument("names", nargs=-1, metavar="MAPPING|TEMPLATE|FILE|DIR...")
+@click.argument("names", nargs=-1, metavar="CONFIG|MAPPING|TEMPLATE|FILE|DIR...")
 @click.option(
     "--schema",
-    type=click.Choice(["mapping", "template"]),
+    type=click.Choice(["mapping", "template", "config"]),
     is_flag=False,
     flag_value="mapping",
-    help="Print the JSON Schema of mappings, or of object templates, for editors.",
+    help="Print the JSON Schema of mappings, object templates or configurations, for editors.",
 )
-def command(names: tuple[str, ...], schema: str | None) -> int:
+@click.option("--offline", is_flag=True, help="Do not ask the archives of a configuration.")
+def command(names: tuple[str, ...], schema: str | None, offline: bool) -> int:
     """Checks mappings and object templates, by name or file, and shows what they do with FILEs and DIRs.
+
+    A configuration of hot folders is checked with its places, some of the files that lie there, and its
+    archives; nothing is sent.
 
     All that is wrong comes at once, as FILE:LINE:COLUMN: message, and the exit status is 2. With files it
     is 3 when one of them would not be sent.
@@ -38,6 +48,12 @@ def command(names: tuple[str, ...], schema: str | None) -> int:
         return 0
     if not names:
         raise Fatal("there is nothing to check: name a mapping, and files to try it on if you like")
+    if _is_configuration(names[0]):
+        if len(names) > 1:
+            raise Fatal("a configuration is checked by itself: the files to try it on lie in its folders")
+        return _check_configuration(Path(names[0]), offline)
+    if offline:
+        raise Fatal("--offline is for a configuration: nothing else asks an archive")
     checked = [names[0], *(name for name in names[1:] if _is_sheet(name))]
     samples = [Path(name) for name in names[1:] if not _is_sheet(name)]
     mappings = _mappings(checked)
@@ -55,12 +71,42 @@ def _try(mappings: Sequence[Mapping], samples: Sequence[Path]) -> int:
     return 3 if trial.left_out else 0
 
 
+def _is_configuration(name: str) -> bool:
+    path = Path(name)
+    return (
+        path.suffix.lower() in YAML and path.is_file() and bool(_OF_CONFIGURATION.search(path.read_bytes()))
+    )
+
+
+def _check_configuration(path: Path, offline: bool) -> int:
+    from gateway.cli.report import printable
+    from gateway.intake import checking
+    from gateway.intake.configuration import load
+
+    try:
+        configuration = load(path)
+    except Fatal as error:
+        click.echo(str(error))
+        return 2
+    right = True
+    for finding in checking.findings(configuration, offline=offline):
+        click.echo(printable(str(finding)))
+        right = right and finding.level is not checking.Level.FAULT
+    return 0 if right else 2
+
+
 def _print_schema(sort: str) -> None:
     # pydantic takes longer to load than answering --help
     from gateway import documents
+    from gateway.intake.configuration import ConfigurationModel
     from gateway.mapping import models
 
-    schema = documents.schema(models.TemplateModel if sort == "template" else models.MappingModel)
+    sorts: dict[str, type[documents.Model]] = {
+        "mapping": models.MappingModel,
+        "template": models.TemplateModel,
+        "config": ConfigurationModel,
+    }
+    schema = documents.schema(sorts[sort])
     click.echo(json.dumps(schema, indent=2))
 
 

@@ -531,7 +531,7 @@ def load(path: Path) -> Configuration:
     """The configuration in a file. Raises `Fatal` with all its faults, a line each."""
     faults: list[Fault] = []
     model = _model(path, faults)
-    made = _Reader(path, faults).configuration(model) if model else None
+    made = Reader(path, faults).configuration(model) if model else None
     nodes.fail(faults)
     assert made is not None  # noqa: S101 - there are faults where there is no model
     return made
@@ -553,14 +553,15 @@ def _place(configuration: Path, text: str) -> Path:
 
 
 @dataclass(slots=True)
-class _Reader:
+class Reader:
     """Makes of the models what the daemon runs on, and finds what a model alone cannot know."""
 
     path: Path
     faults: list[Fault]
 
     def configuration(self, model: ConfigurationModel) -> Configuration:
-        archives = {name: self._archive(name, each) for name, each in (model.destinations or {}).items()}
+        """All of it, as the daemon runs on it."""
+        archives = {name: self.archive(name, each) for name, each in (model.destinations or {}).items()}
         if not archives and not any(fault.place >= model.at("destinations") for fault in self.faults):
             self._fault(model.at("destinations"), "destinations needs at least one archive: NAME: {url: ...}")
         folders = tuple(self._folder(each, archives) for each in model.folders or ())
@@ -603,7 +604,8 @@ class _Reader:
 
     # Destinations
 
-    def _archive(self, name: str, model: DestinationModel) -> Archive:
+    def archive(self, name: str, model: DestinationModel) -> Archive:
+        """A destination as it is run on."""
         if not _NAME.fullmatch(name):
             self._fault(model.place, f"{name!r} cannot be a destination's name: use letters, digits, - and _")
         self._check_url(model)
@@ -727,7 +729,7 @@ class _Reader:
         return Folder(
             name=model.name or model.path,
             path=self._place(model.path),
-            mappings=tuple(self._mapping(each, archives) for each in model.mapping),
+            mappings=tuple(self.mapping(each, archives) for each in model.mapping),
             site=site,
             to=self._routes(model, archives),
             settle=model.settle,
@@ -746,7 +748,7 @@ class _Reader:
             hours=self._hours(model),
         )
 
-    def _mapping(self, text: Text, archives: Mapping[str, Archive]) -> str:
+    def mapping(self, text: Text, archives: Mapping[str, Archive]) -> str:
         """A mapping by its name, or by its path as seen from the configuration; its faults are ours."""
         name = shown = text.text or ""
         if "/" in name or name.endswith((".yaml", ".yml")):

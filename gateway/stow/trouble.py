@@ -22,7 +22,8 @@ def lasting(error: BaseException) -> str | None:
         if isinstance(cause, ssl.SSLError) and _LASTING.search(cause.reason or ""):
             return (
                 f"TLS fails ({(cause.reason or '').replace('_', ' ').lower()}). "
-                "Check whether it speaks https there, and whether it wants a client certificate (--cert, or tls: cert)"
+                "Check whether it speaks https there, and whether it wants a client certificate (--cert, or "
+                "tls: cert)"
             )
         text = str(cause)
         if "illegal status line" in text or "illegal header line" in text:
