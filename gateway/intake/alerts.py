@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import socket
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -348,27 +349,28 @@ class Alerts:
     def _summary(self, hours: Iterable[Hour], counts: Iterable[Count], oldest: Iterable[Oldest]) -> Message:
         """What the last day has brought, and what there is now."""
         now = self._daemon.now()
-        came: dict[tuple[str, str], dict[str, int]] = {
-            (folder.name, route.destination): {}
+        came: dict[tuple[str, str], Counter[State]] = {
+            (folder.name, route.destination): Counter()
             for folder in self._daemon.configuration.folders
             for route in folder.to
         }
         for hour in hours:
-            states = came.setdefault((hour.folder, hour.destination), {})
-            states[hour.state.value] = states.get(hour.state.value, 0) + hour.files
-        waiting = _sums(each for each in counts if each.state in OPEN)
+            came.setdefault((hour.folder, hour.destination), Counter())[hour.state] += hour.files
+        unfinished: Counter[State] = Counter()
+        for count in counts:
+            unfinished[count.state] += count.files if count.state in OPEN else 0
         held = max((now - each.since for each in oldest if each.state is State.HELD), default=None)
-        lines = [f"{folder} to {to}: {_listed(states)}" for (folder, to), states in came.items()]
-        lines += ["", f"Not finished now: {_listed(waiting)}"]
+        lines = [f"{folder} to {to}: {_listed(_by_state(each))}" for (folder, to), each in came.items()]
+        lines += ["", f"Not finished now: {_listed(_by_state(unfinished))}"]
         lines += [f"The oldest held file has waited for {span(held)}"] if held is not None else []
         lines += [f"{each.shown}: {each.kind.value}" for each in self._told]
         facts = {
             "since": _moment(now - DAY),
             "folders": [
-                {"folder": folder, "destination": to, "files": states}
-                for (folder, to), states in came.items()
+                {"folder": folder, "destination": to, "files": _by_state(each)}
+                for (folder, to), each in came.items()
             ],
-            "unfinished": waiting,
+            "unfinished": _by_state(unfinished),
             "oldest_held_seconds": None if held is None else round(held),
             "alerts": [each.facts for each in self._told],
         }
@@ -397,7 +399,7 @@ def size(count: int) -> str:
         if value < 1000:
             return f"{value:.3g} {unit}"
         value /= 1000
-    return f"{value:.3g} TB"
+    return f"{value:.3g} TB" if value < 1000 else f"{value:.0f} TB"
 
 
 def _message(news: Iterable[News], reasons: Mapping[str, int]) -> Message:
@@ -415,11 +417,9 @@ def _files(count: int) -> str:
     return "1 file is" if count == 1 else f"{count} files are"
 
 
-def _sums(counts: Iterable[Count]) -> dict[str, int]:
-    sums: dict[str, int] = {}
-    for each in counts:
-        sums[each.state.value] = sums.get(each.state.value, 0) + each.files
-    return sums
+def _by_state(counts: Mapping[State, int]) -> dict[str, int]:
+    """The numbers that are not 0, in the order in which states follow each other."""
+    return {state.value: counts[state] for state in State if counts.get(state)}
 
 
 def _listed(counts: Mapping[str, int]) -> str:

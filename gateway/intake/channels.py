@@ -17,7 +17,6 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -87,23 +86,22 @@ class Teller:
         self._channel = channel
         self._journal = journal
         self._again = again
-        self._messages: queue.Queue[Message | None] = queue.Queue(WAITING)
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"tell-{name}", daemon=True)
         self._thread.start()
 
     def tell(self, message: Message) -> None:
         """Leaves a message to be told; returns at once."""
-        try:
-            self._messages.put_nowait(message)
-        except queue.Full:
+        if self._messages.qsize() < WAITING:
+            self._messages.put(message)
+        else:
             self._journal.event("untold", channel=self._name, why="too many messages wait to be told")
 
     def close(self, seconds: float) -> None:
         """Tells what is left within this time, each message once at most, and gives up the rest."""
         self._stopping.set()
-        with suppress(queue.Full):
-            self._messages.put_nowait(None)
+        self._messages.put(None)
         self._thread.join(seconds)
 
     def _run(self) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -31,8 +32,8 @@ class Journal:
             "event": what,
             **{name: value for name, value in facts.items() if value is not None},
         }
-        text = json.dumps(line, ensure_ascii=False, default=str)
-        with self._lock:
+        text = json.dumps(line, default=str)  # ASCII, which no stream refuses
+        with self._lock, suppress(OSError, ValueError):  # a log that cannot be written stops nothing
             print(text, file=self._stream, flush=True)
 
     def defect(self, where: str, file: int | None, error: BaseException) -> None:

@@ -34,6 +34,9 @@ SHORTEST_INTERVAL = 5.0
 PATIENCE = 10.0
 """Seconds in which a client has to ask."""
 
+POLL = 0.1
+"""Seconds until it is noticed that no more is to be answered."""
+
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -61,7 +64,7 @@ def serving(daemon: Daemon) -> Iterator[str]:
             f"monitoring cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}): "
             "name another port, or another host of this machine"
         ) from error
-    thread = threading.Thread(target=server.serve_forever, name="monitoring", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL,), name="monitoring", daemon=True)
     thread.start()
     daemon.journal.event("monitoring", url=server.url)
     try:
