@@ -64,10 +64,12 @@ def command(names: tuple[str, ...], schema: str | None, offline: bool) -> int:
 
 def _try(mappings: Sequence[Mapping], samples: Sequence[Path]) -> int:
     from gateway.cli.trial import Trial
+    from gateway.convert.workshop import Workshop
 
-    trial = Trial(mappings)
-    for line in trial.run(samples):
-        click.echo(line)
+    with Workshop() as shop:
+        trial = Trial(mappings, shop)
+        for line in trial.run(samples):
+            click.echo(line)
     return 3 if trial.left_out else 0
 
 
@@ -158,7 +160,8 @@ def _summary(loaded: Mapping | ObjectTemplate) -> str:
         return f"object template, {said[0]}"
     said += [f"sources {', '.join(source.name for source in loaded.sources)}"] if loaded.sources else []
     said += [f"kinds {', '.join(loaded.kinds)}"] if loaded.kinds else []
-    said += [f"{len(loaded.checks)} checks"] if loaded.checks else []
+    checks = len(loaded.checks)
+    said += [f"{checks} check{'s' * (checks != 1)}"] if checks else []
     return "; ".join(said)
 
 

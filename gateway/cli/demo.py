@@ -40,7 +40,7 @@ class Row:
 @click.command("demo", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--keep", is_flag=True, help="Leave the archive running until Ctrl-C, and say where to look.")
 @click.option("--keep-files", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
-              help="Make the sample files in DIR and leave them there.")  # fmt: skip
+              help="Leave the files in DIR, with a table and a mapping for 'gateway import'.")  # fmt: skip
 def command(keep: bool, keep_files: Path | None) -> int:
     """Stores a photo, a PDF, a video and a DICOM file in an archive of its own, and reads them back.
 
@@ -53,6 +53,8 @@ def command(keep: bool, keep_files: Path | None) -> int:
 
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder:
         files = samples.make(keep_files or Path(folder) / "files")
+        if keep_files:
+            samples.describe(keep_files)
         with server.running(Path(folder) / "archive") as url:
             click.echo(f"An archive is running at {url}. Storing {len(files)} files in it, in two forms:\n")
             rows = [row for form in FORMS for row in _stored(files, form, url)]

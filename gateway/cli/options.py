@@ -106,7 +106,7 @@ describing = _together(
     _ignored("--tmp-file-suffix", takes_value=True),
 )  # fmt: skip
 
-sending = _together(
+reaching = _together(
     click.option("--url", metavar="URL", envvar="GATEWAY_URL",
                  help="The archive's DICOMweb address, with or without /studies or /studies/UID."),
     click.option("-u", "user_or_url", metavar="URL|USER:PASSWORD", multiple=True,
@@ -115,18 +115,8 @@ sending = _together(
                  show_default=True, help="Send Part 10 files, or metadata (JSON or XML) with bulk data."),
     click.option("-a", "--accept", type=click.Choice(["json", "xml"]), default="json", show_default=True,
                  help="How the archive is asked to answer."),
-    click.option("-l", "--limit", type=click.IntRange(0), metavar="N",
-                 help="At most N instances in one request; 0 is no limit. One by default."),
-    click.option("--max-request-size", metavar="SIZE", callback=lambda _c, _p, text: _size(text),
-                 help="At most SIZE (such as 500MB) in one request that has several instances."),
-    click.option("-j", "--jobs", type=click.IntRange(1, 64), default=1, show_default=True,
-                 help="Connections that send at the same time."),
-    click.option("--retry-for", type=click.FloatRange(0), default=30.0, show_default=True, metavar="SECONDS",
-                 help="How long to try again when the archive is busy or away."),
     click.option("--timeout", type=click.FloatRange(0, min_open=True), default=300.0, show_default=True,
                  metavar="SECONDS", help="How long to wait for an answer."),
-    click.option("--skip-existing", is_flag=True,
-                 help="Ask the archive first, and send only what it does not have."),
     click.option("--single-part", is_flag=True, help="Post each object by itself, not as multipart."),
     click.option("--unquoted-type", is_flag=True, help="Write the type parameter without quotes."),
     click.option("--chunked", is_flag=True, help="Send without Content-Length."),
@@ -144,6 +134,21 @@ sending = _together(
                  help="Do not verify the archive's certificate."),
     click.option("--allowAnyHost", "any_host", is_flag=True,
                  help="Accept a certificate that was made for another host name."),
+)  # fmt: skip
+"""Where the archive is, and how it lets us in."""
+
+sending = _together(
+    reaching,
+    click.option("-l", "--limit", type=click.IntRange(0), metavar="N",
+                 help="At most N instances in one request; 0 is no limit. One by default."),
+    click.option("--max-request-size", metavar="SIZE", callback=lambda _c, _p, text: size(text),
+                 help="At most SIZE (such as 500MB) in one request that has several instances."),
+    click.option("-j", "--jobs", type=click.IntRange(1, 64), default=1, show_default=True,
+                 help="Connections that send at the same time."),
+    click.option("--retry-for", type=click.FloatRange(0), default=30.0, show_default=True, metavar="SECONDS",
+                 help="How long to try again when the archive is busy or away."),
+    click.option("--skip-existing", is_flag=True,
+                 help="Ask the archive first, and send only what it does not have."),
 )  # fmt: skip
 
 paths = click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="FILE|DIR...")
@@ -294,7 +299,7 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _size(text: str | None) -> int | None:
+def size(text: str | None) -> int | None:
     """Bytes in a size such as `500MB`, `2GiB` or `1048576`."""
     if text is None:
         return None

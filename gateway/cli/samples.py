@@ -31,6 +31,35 @@ def make(folder: Path) -> list[Path]:
     return [folder / name for name in files]
 
 
+def describe(folder: Path) -> None:
+    """Writes what an old system would export with the files: a table that says whose they are.
+
+    And the mapping that reads it, for `gateway import`.
+    """
+    (folder / "legacy.csv").write_bytes(TABLE.encode("windows-1252"))
+    (folder / "legacy.yaml").write_text(MAPPING, "utf-8")
+
+
+TABLE = """\
+file;patient;last;first;born;sex;accession;day;title
+WOUND.JPG;4711001;Müller;Jürgen;03.01.1960;m;A1;14.03.2026;Wound
+REPORT.PDF;4711001;Müller;Jürgen;03.01.1960;m;A1;14.03.2026;Referral
+ENDOSCOPY.MP4;4711002;Groß;Zoë;01.06.1972;f;A2;14.03.2026;Gastroscopy
+PHANTOM.DCM;PHANTOM;Phantom;Jürgen;-;-;-;-;Test image
+"""
+
+MAPPING = """\
+extends: legacy                      # what tables of old systems have in common
+sources:
+  table:
+    file: legacy.csv
+    encoding: windows-1252
+    key: '{{ row.file | lower }}'
+    equals: '{{ media.relative | lower }}'
+    null: ['-']
+"""
+
+
 def photo(path: Path, *, captured: str = CAPTURED) -> None:
     """A wound on skin with a ruler beside it, as a camera's JPEG with its EXIF."""
     image = Image.linear_gradient("L").resize((640, 480)).convert("RGB")

@@ -27,7 +27,8 @@ def command(configuration: Path) -> int:
     # loading the stages takes longer than answering --help
     from gateway.intake.configuration import load
     from gateway.intake.journal import Journal
-    from gateway.intake.watch import running, until_told
+    from gateway.intake.signals import until_told
+    from gateway.intake.watch import running
 
     loaded = load(configuration)
     with until_told() as told, running(loaded, Journal(time.time)):
