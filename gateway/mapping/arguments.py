@@ -7,6 +7,7 @@ learn of them from the first file that comes.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
@@ -60,6 +61,9 @@ def _keywords(signature: inspect.Signature) -> list[str]:
     return [each.name for each in signature.parameters.values() if each.kind is not _SEVERAL]
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
 def _check_format(written: Any, *, what: dates.What) -> None:
     _check_text(written, what="a format")
     dates.compiled(written, what)
@@ -67,6 +71,11 @@ def _check_format(written: Any, *, what: dates.What) -> None:
 
 def _check_pattern(pattern: Any) -> None:
     _check_text(pattern, what="a regular expression")
+    if found := _CONTROL.search(pattern):
+        raise ValueError(
+            f"the regular expression has the control character {found[0]!r} in it, which is what quotes in "
+            r"an expression make of a single backslash: write two, as in \\b or \\1"
+        )
     patterns.compiled(pattern)
 
 

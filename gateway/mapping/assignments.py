@@ -197,7 +197,7 @@ def _value(tag: int, node: Node, faults: list[Fault], origin: str) -> tuple[Temp
         before = len(faults)
         template = expressions.parse(node, faults)
         if len(faults) > before:
-            return ()
+            return (template,)  # what it names is looked at all the same
         try:
             return texts(tag, template)
         except ValueError as error:
@@ -220,7 +220,7 @@ def _items(tag: int, node: Node, faults: list[Fault], origin: str) -> Items:
     before = len(faults)
     template = expressions.parse(node, faults)
     if len(faults) > before:
-        return Items()
+        return Items((WholeCode(template),))
     try:
         return codes(tag, template)
     except ValueError as error:

@@ -248,8 +248,14 @@ def _plain(
 ) -> tuple[bool | None, DataElement]:
     vr = vr_of(tag)
     rendered = [template.render(facts, remarks, vr) for template in templates]
+    for each in rendered if keyword_of(tag) == _WHO else ():
+        if each.bare is not None:
+            raise ValueError(
+                f"PatientID comes from the number {each.bare} of a spreadsheet, which does not tell how many "
+                "zeros stood before it: say how many digits it has with width:, or make text of the column"
+            )
     said = _together([each.said for each in rendered])
-    found = [each.text for each in rendered] if said is not False else []
+    found = [text for each in rendered for text in each.several or (each.text,)] if said is not False else []
     value = convert(tag, vr, found) if any(found) else empty_value_for_VR(vr)
     return said, _new(tag, value)
 

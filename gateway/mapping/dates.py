@@ -267,12 +267,26 @@ def _month(name: str, language: str) -> int:
 
 
 def _named(wanted: str, names: Mapping[str, int]) -> set[int]:
-    """The months of this name, be it short; three letters are the least that can tell them apart."""
+    """The months of this name, be it short; three letters are the least that can tell them apart.
+
+    Systems that write capitals alone often write them without accents.
+    """
     if wanted in names:
         return {names[wanted]}
     if len(wanted) < 3:
         return set()
-    return {month for name, month in names.items() if name.startswith(wanted)}
+    return {
+        month for name, month in names.items() if name.startswith(wanted) or _bare(name).startswith(wanted)
+    }
+
+
+def _bare(name: str) -> str:
+    """A name without its accents."""
+    return "".join(each for each in unicodedata.normalize("NFD", name) if not unicodedata.combining(each))
+
+
+_OLDER: Mapping[str, Mapping[str, int]] = {"de": {"mrz": 3}}
+"""Short names that many systems write and the tables of languages no longer have."""
 
 
 _ENGLISH: Mapping[str, int] = {
@@ -293,7 +307,7 @@ def _months(language: str) -> Mapping[str, int]:
         locale = Locale.parse(language.replace("-", "_"))
     except (UnknownLocaleError, ValueError, TypeError):
         raise ValueError(f"the site's language {language!r} is not known: give a code such as de") from None
-    names: dict[str, int] = {}
+    names: dict[str, int] = dict(_OLDER.get(locale.language, {}))
     for context in ("format", "stand-alone"):
         for width in ("wide", "abbreviated"):
             for number, name in locale.months[context][width].items():

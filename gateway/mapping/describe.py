@@ -85,7 +85,10 @@ def draft(subject: Subject, request: Description, *, in_full: bool = False) -> D
     there = known(probe, mapping, request, subject.group)
     template = _template(subject, request, messages, problems if in_full else None)
     sources = mapping.sources if mapping else ()
-    gathered = ask(probe, there.facts, sources, problems if in_full else None)
+    try:
+        gathered = ask(probe, there.facts, sources, problems if in_full else None)
+    except Hold as error:
+        raise _depending(error, subject) from error
     missing = frozenset(source.name for source in sources if source.name not in gathered.facts)
     verdict = _judge(subject, request, gathered.facts, missing)
     levels = tuple(_levels(subject, request, template, there.site, gathered))
@@ -96,12 +99,13 @@ def draft(subject: Subject, request: Description, *, in_full: bool = False) -> D
         messages += _missing_dates(composition)
         _set_offset(composition, there.site)
         composition.faults += _empty_where_needed(template, composition)
-    problems += [*verdict.problems, *_faults(subject, gathered, composition)]
-    if not missing and (why := _unidentified(subject, request, composition, there.facts)):
-        if request.policy_for(mapping) is Unidentified.HOLD:
-            problems.append(_hold(subject, why, "unidentified", gathered.depends))
+    problems += [*verdict.problems, *_faults(subject, composition)]
+    for why, policy in () if missing else _unidentified(subject, request, composition, gathered.facts):
+        if policy is Unidentified.HOLD:
+            problems.append(_hold(subject, why, "unidentified"))
         else:
             messages.append(why)
+    problems = [_depending(each, subject, gathered.depends) for each in problems]
     attributes = Attributes(
         dataset=composition.dataset,
         origins=composition.origins,
@@ -131,10 +135,17 @@ def _together(problems: Sequence[GatewayError], places: Table[str, str]) -> Gate
     return Reject(message) if isinstance(first, Reject) else first
 
 
-def _hold(subject: Subject, why: str, reason: str, depends: Iterable[Path] = ()) -> Hold:
-    """The doubt about a file, which a change of the mapping or of what it reads may settle."""
+def _hold(subject: Subject, why: str, reason: str) -> Hold:
+    return Hold(f"{subject.probe.source.shown}: {why}", reason=reason)
+
+
+def _depending(problem: GatewayError, subject: Subject, depends: Iterable[Path] = ()) -> GatewayError:
+    """A doubt with all that may settle it by a change: the mapping, and what its sources read."""
+    if not isinstance(problem, Hold):
+        return problem
     files = subject.mapping.files if subject.mapping else ()
-    return Hold(f"{subject.probe.source.shown}: {why}", reason=reason, depends=(*files, *depends))
+    found = dict.fromkeys((*files, *depends, *problem.depends))
+    return Hold(str(problem), reason=problem.reason, depends=tuple(found))
 
 
 def _template(
@@ -201,16 +212,13 @@ def _use(expressions: Iterable[Expression], sources: frozenset[str]) -> bool:
     return bool(sources) and any(use.source in sources for each in expressions for use in each.uses)
 
 
-def _faults(subject: Subject, gathered: Gathered, composition: Composition) -> Iterator[GatewayError]:
+def _faults(subject: Subject, composition: Composition) -> Iterator[GatewayError]:
     """What is wrong with values: a doubt where a mapping is in play, since that or a table can be mended."""
     if not composition.faults:
         return
     shown = subject.probe.source.shown
     message = "\n".join(f"{shown}: {fault}" for fault in composition.faults)
-    if subject.mapping:
-        yield Hold(message, reason="mapping", depends=(*subject.mapping.files, *gathered.depends))
-    else:
-        yield Reject(message)
+    yield Hold(message, reason="mapping") if subject.mapping else Reject(message)
 
 
 def _empty_where_needed(template: ObjectTemplate, composition: Composition) -> Iterator[str]:
@@ -230,24 +238,47 @@ def _empty_where_needed(template: ObjectTemplate, composition: Composition) -> I
 
 def _unidentified(
     subject: Subject, request: Description, composition: Composition, facts: Facts
-) -> str | None:
-    """Why it is not established whom the file shows; None if it is.
+) -> Iterator[tuple[str, Unidentified]]:
+    """Why it is not established whom the file shows, and what becomes of it then.
 
     DICOM files are asked only where a mapping is for them, or where nobody would see a message.
     """
     probe, mapping = subject.probe, subject.mapping
     rule, policy = request.patient_ids_of(mapping), request.policy_for(mapping)
     if probe.kind is Kind.DICOM and not mapping and policy is Unidentified.SEND:
-        return None
+        return
     patient_id = _patient_id(probe, composition)
     if not patient_id:
         asked = {(use.source, use.name) for each in composition.silent for use in _named(each, "PatientID")}
         doubt = facts["media"]["patient_doubt"] if ("media", "patient") in asked else None
-        return "the patient is not known: PatientID is empty" + (f", since it has {doubt}" if doubt else "")
+        why = "the patient is not known: PatientID is empty"
+        yield (f"{why}, since it has {doubt}" if doubt else why), policy
+        return
     if not (mapping or rule or policy is Unidentified.HOLD):
-        return None  # it was typed, by somebody who knows
-    doubt = patients.doubt(patient_id, str(composition.dataset.get("PatientName") or ""), rule)
-    return f"the patient is not known for certain: {doubt}" if doubt else None
+        return  # it was typed, by somebody who knows
+    if doubt := patients.doubt(patient_id, str(composition.dataset.get("PatientName") or ""), rule):
+        doubtful = request.policy_in_doubt(mapping) if rule else policy
+        yield f"the patient is not known for certain: {doubt}", doubtful
+    if own := _another(subject, composition, patient_id):
+        why = (
+            f"it shows the patient {own!r} by its own Patient ID, and {patient_id!r} by "
+            f"{composition.origins['PatientID']}: to give DICOM files another one, say it under kinds: dicom:"
+        )
+        yield why, request.policy_in_doubt(mapping)
+
+
+def _another(subject: Subject, composition: Composition, patient_id: str) -> str | None:
+    """The Patient ID of a DICOM file for which a mapping has another one, and not on purpose."""
+    probe, mapping = subject.probe, subject.mapping
+    origin = composition.origins.get("PatientID")
+    if probe.dicom is None or mapping is None or origin is None:
+        return None
+    own = probe.dicom.patient_id.strip()
+    for_all = {each.origin for level in mapping.levels for each in level}
+    on_purpose = origin not in for_all and not origin.startswith("sidecar ")  # typed, or under kinds
+    if on_purpose or own in ("", patient_id) or patients.doubt(own, "", None):
+        return None
+    return own
 
 
 def _patient_id(probe: Probe, composition: Composition) -> str:

@@ -75,7 +75,17 @@ class Description:
     def policy_for(self, mapping: Mapping | None) -> Unidentified:
         """What becomes of files that a mapping is for and whose patient is not established."""
         usual = Unidentified.HOLD if self.unattended else Unidentified.SEND
-        return self.unidentified or (mapping.unidentified if mapping else None) or usual
+        return self._policy_said(mapping) or usual
+
+    def policy_in_doubt(self, mapping: Mapping | None) -> Unidentified:
+        """What becomes of files whose Patient ID is there, and is not what it should be: they are held, but
+        where a person has typed it, or where sending such files is asked for."""
+        if self.typed_value("PatientID") is not None:
+            return self.policy_for(mapping)
+        return self._policy_said(mapping) or Unidentified.HOLD
+
+    def _policy_said(self, mapping: Mapping | None) -> Unidentified | None:
+        return self.unidentified or (mapping.unidentified if mapping else None)
 
 
 def _said(rule: PatientIds) -> dict[str, Any]:

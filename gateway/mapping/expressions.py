@@ -27,7 +27,7 @@ from jinja2.visitor import NodeTransformer
 from gateway.dicom.values import ONE_TEXT
 from gateway.mapping import arguments
 from gateway.mapping.arguments import OPEN
-from gateway.mapping.filters import FILTERS, LIMIT, REMARKS, Kept, Structured, concatenate
+from gateway.mapping.filters import FILTERS, LIMIT, REMARKS, Bare, Kept, Structured, concatenate
 from gateway.nodes import Fault, Place, Text, instead
 
 Facts = Mapping[str, Any]
@@ -80,10 +80,13 @@ class Expression:
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """What became of a text. `said` is None where there is no expression in it, else whether any of
-    them came to something, or is kept though it did not."""
+    them came to something, or is kept though it did not. `bare` is a number in it that may have lost
+    zeros. `several` are the values of it, where an expression has put a separator between them on purpose."""
 
     text: str
     said: bool | None
+    bare: int | None = None
+    several: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +127,18 @@ class Template:
         components in it. Raises ValueError that says which expression failed, where and why.
         """
         said: bool | None = None
+        bare: int | None = None
+        meant = False
         texts = []
         for part in self.parts:
             if isinstance(part, Expression):
-                text = _result(part, facts, remarks)
-                if vr is not None and not isinstance(text, Structured):
+                value = _value(part, facts, remarks)
+                if type(value) is Bare:
+                    bare = value
+                text = _result(part, value)
+                if isinstance(text, Structured):
+                    meant = meant or "\\" in text
+                elif vr is not None:
                     _check_separators(part, text, vr)
                 said = bool(said) or isinstance(text, Kept) or text.strip() != ""
                 texts.append(text)
@@ -137,7 +147,17 @@ class Template:
         text = "".join(texts)
         if len(text) > LIMIT and said is not None:
             raise ValueError(f"the text would have {len(text):,} characters; at most {LIMIT:,} are possible")
-        return Rendered(text, said)
+        return Rendered(text, said, bare, _values(texts) if meant and vr not in ONE_TEXT else ())
+
+
+def _values(texts: Iterable[str]) -> tuple[str, ...]:
+    """The values between the separators that are meant."""
+    found = [""]
+    for text in texts:
+        first, *others = text.split("\\") if isinstance(text, Structured) else (text,)
+        found[-1] += first
+        found += others
+    return tuple(found)
 
 
 def literal(text: str) -> Template:
@@ -239,13 +259,9 @@ def _parsed(code: str) -> nodes.Template:
     if code[0] in "-+":
         raise ValueError(f"{{{{{code[0]} is not possible: write a space behind {{{{")
     try:
-        environment = _environment()
-        if sum(1 for _ in environment.lexer.tokenize(code, state="variable")) > TOKENS:
-            raise ValueError("the expression is too long: put parts of it into attributes of their own")
-        parser = Parser(environment, code, state="variable")
-        expression = parser.parse_expression()
-        if not parser.stream.eos:
-            raise ValueError(f"{str(parser.stream.current.value)!r} is not expected here")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # about backslashes in quotes, as in '\\d'
+            expression = _whole_expression(code)
     except TemplateSyntaxError as error:
         message = error.message or "this is not an expression"
         message = message.replace("unexpected 'end of template'", "something is missing at its end: close it")
@@ -254,6 +270,18 @@ def _parsed(code: str) -> nodes.Template:
     except TemplateError as error:
         raise ValueError(f"this is not an expression: {error}") from None
     return nodes.Template([nodes.Assign(nodes.Name("result", "store"), expression, lineno=1)], lineno=1)
+
+
+def _whole_expression(code: str) -> nodes.Expr:
+    """The expression that a text is. Raises ValueError, or TemplateError of Jinja2's."""
+    environment = _environment()
+    if sum(1 for _ in environment.lexer.tokenize(code, state="variable")) > TOKENS:
+        raise ValueError("the expression is too long: put parts of it into attributes of their own")
+    parser = Parser(environment, code, state="variable")
+    expression = parser.parse_expression()
+    if not parser.stream.eos:
+        raise ValueError(f"{str(parser.stream.current.value)!r} is not expected here")
+    return expression
 
 
 def _problems(tree: nodes.Template) -> Iterator[tuple[str, str]]:
@@ -273,9 +301,10 @@ def _problems(tree: nodes.Template) -> Iterator[tuple[str, str]]:
 
 
 def _uses(tree: nodes.Template) -> Iterator[tuple[str, str | None]]:
-    """The facts that an expression names, as source and name."""
+    """The facts that an expression names, as source and name; what it calls is none of them."""
+    called = [call.node for call in tree.find_all(nodes.Call)]
     for name in tree.find_all(nodes.Name):
-        if name.ctx == "load":
+        if name.ctx == "load" and not any(name is each for each in called):
             yield name.name, None
     for attribute in tree.find_all(nodes.Getattr):
         if isinstance(attribute.node, nodes.Name):
@@ -444,15 +473,26 @@ _KINDS: Mapping[type | tuple[type, ...], str] = {
 }
 
 
-def _result(expression: Expression, facts: Facts, remarks: list[str]) -> str:
-    """The text that an expression results in; a `Kept` or `Structured` where it says so itself."""
+def _value(expression: Expression, facts: Facts, remarks: list[str]) -> Any:
+    """What an expression results in."""
     context = Context(_environment(), facts, None, {})  # type: ignore[arg-type]  # it is only read
     context.vars[REMARKS] = remarks
     try:
-        text = _as_text(expression.evaluate(context))
+        return expression.evaluate(context)
     except Exception as error:  # whatever an expression can do wrong is about its value, never about us
-        reason = str(error) or type(error).__name__
-        raise ValueError(f"{{{{ {expression.code} }}}} fails: {reason}") from error
+        raise _failed(expression, error) from error
+
+
+def _failed(expression: Expression, error: Exception) -> ValueError:
+    return ValueError(f"{{{{ {expression.code} }}}} fails: {str(error) or type(error).__name__}")
+
+
+def _result(expression: Expression, value: Any) -> str:
+    """The text of what an expression results in; a `Kept` or `Structured` where it says so itself."""
+    try:
+        text = _as_text(value)
+    except Exception as error:  # see above: what is missing says so now
+        raise _failed(expression, error) from error
     if len(text) > LIMIT:
         raise ValueError(f"{{{{ {expression.code} }}}} results in more than {LIMIT:,} characters")
     return text

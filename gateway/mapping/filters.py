@@ -21,6 +21,7 @@ from gateway.config import Site
 from gateway.dicom.values import ONE_TEXT
 from gateway.mapping import dates, names, patterns
 from gateway.mapping.dates import PIVOT, Moment, What
+from gateway.mapping.spelling import alike
 from gateway.nodes import instead
 
 LIMIT = 10_240
@@ -58,6 +59,10 @@ class Structured(str):
     """Text whose separators (`\\`, `^` and `=`) are meant: no data brought them in unseen."""
 
     __slots__ = ()
+
+
+class Bare(int):
+    """A number of a spreadsheet, which does not tell how many zeros stood before it."""
 
 
 # Text
@@ -194,8 +199,8 @@ def pick(context: Context, value: Any, name: str, default: Any = _NONE_GIVEN) ->
     entries, text = maps[name], _text(value).strip()
     if text in entries:
         return Structured(entries[text])
-    wanted = text.casefold()
-    near = [result for key, result in entries.items() if key.casefold() == wanted]
+    wanted = alike(text)
+    near = [result for key, result in entries.items() if alike(key) == wanted]
     if len(near) == 1:
         return Structured(near[0])
     if default is not _NONE_GIVEN:

@@ -6,6 +6,7 @@ expression says so: `path.side | default('')`, `path.side or 'U'`, `'L' if path.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from functools import cache
 
@@ -17,7 +18,10 @@ _FILTERS = ("default", "keep_empty")
 
 def unguarded(code: str) -> Iterator[tuple[str, str]]:
     """The facts, as source and name, that an expression that is right uses without a guard."""
-    yield from _unguarded(_environment().parse(f"{{{{ {code} }}}}"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # about backslashes in quotes, as in '\\d'
+        tree = _environment().parse(f"{{{{ {code} }}}}")
+    yield from _unguarded(tree)
 
 
 def _unguarded(node: nodes.Node) -> Iterator[tuple[str, str]]:

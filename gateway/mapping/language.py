@@ -6,6 +6,7 @@
     when: '{{ path.mrn }}'
     sources: {path: {name: '...'}}   where facts come from
     identity: {study: '...', series: '...'}
+    assemble: {by: '...', order: '...', into: multipage-pdf}
     convert: {lossless: jpeg-ls}     how files are converted
     attributes: {PatientID: '...'}
     maps: {side: {OD: R, OS: L}}     tables for the filter pick
@@ -42,6 +43,7 @@ from gateway.model import Probe
 from gateway.nodes import Fault
 
 if TYPE_CHECKING:  # pydantic takes longer to import than a template to read
+    from gateway.mapping.assembly import Assembly
     from gateway.mapping.checks import Check
     from gateway.mapping.models import MappingModel
     from gateway.mapping.patients import PatientIds
@@ -76,6 +78,7 @@ class Mapping:
     sources: tuple[GivenSource, ...] = ()
     study: Template | None = None
     series: Template | None = None
+    assemble: Assembly | None = None
     convert: Conversion = NOTHING_SAID
     levels: tuple[Level, ...] = ()
     maps: Maps = field(default_factory=dict)
@@ -130,6 +133,7 @@ def _joined(parts: list[Part], read: list[Sheet], maps: Maps) -> Mapping:
         sources=in_order(source for part in parts for source in part.sources),
         study=_last(part.study for part in parts),
         series=_last(part.series for part in parts),
+        assemble=_last(part.assemble for part in parts),
         convert=together(part.convert for part in parts),
         levels=tuple(part.attributes for part in parts),
         maps=maps,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from gateway.mapping.spelling import alike
 from gateway.model import Kind, Probe
 from gateway.nodes import Fault, Text, instead
 
@@ -68,8 +69,8 @@ def kind_of(probe: Probe) -> str:
 
 
 def fits(text: str, pattern: str) -> bool:
-    """Whether the whole text is as the pattern says, whatever the capitals."""
-    return fnmatchcase(text.casefold(), pattern.casefold())
+    """Whether the whole text is as the pattern says, whatever the capitals and however it is composed."""
+    return fnmatchcase(alike(text), alike(pattern))
 
 
 def _plain(pattern: Text | str) -> str:

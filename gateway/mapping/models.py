@@ -14,6 +14,7 @@ from pydantic import Discriminator, Field, Tag, WithJsonSchema
 from gateway.config import Site
 from gateway.documents import Day, Duration, Model, Named, OneOrMore, Plain, SignedDuration, Tree, Words
 from gateway.mapping import conversion
+from gateway.mapping.assembly import AssembleModel
 from gateway.mapping.checks import CheckModel
 from gateway.mapping.patient_ids import PatientIdsModel
 from gateway.mapping.sources.barcode import BarcodeModel
@@ -177,6 +178,8 @@ class MappingModel(Model):
     """Where facts come from besides the file itself."""
     identity: IdentityModel | None = None
     """What makes a study or series one."""
+    assemble: AssembleModel | None = None
+    """Which files are the pages of one document."""
     convert: Convert | None = None
     """How files are converted."""
     attributes: Attributes | None = None

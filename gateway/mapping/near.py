@@ -31,12 +31,9 @@ def nearly(regex: re.Pattern[str], text: str) -> str | None:
     """What keeps a text from matching as a whole, if that is one small thing; None otherwise."""
     if len(text) > LONGEST or regex.fullmatch(text):
         return None
-    for variant, reason in _variants(text):
-        if regex.fullmatch(variant):
-            return reason
     if re.compile(regex.pattern, regex.flags | re.IGNORECASE).fullmatch(text):
         return "but for capitals and small letters: put (?i) at the beginning of the pattern"
-    return None
+    return next((reason for variant, reason in _variants(text) if regex.fullmatch(variant)), None)
 
 
 def _variants(text: str) -> Iterator[tuple[str, str]]:

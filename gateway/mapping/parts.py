@@ -24,6 +24,7 @@ from gateway.model import Kind
 from gateway.nodes import Fault, Node, Table, Text
 
 if TYPE_CHECKING:  # pydantic takes longer to import than a template to read
+    from gateway.mapping.assembly import Assembly
     from gateway.mapping.checks import Check
     from gateway.mapping.models import KindModel, MappingModel, SourcesModel
     from gateway.mapping.patients import PatientIds
@@ -43,6 +44,7 @@ class Part:
     unsure: tuple[str, ...] = ()
     study: Template | None = None
     series: Template | None = None
+    assemble: Assembly | None = None
     convert: Conversion = NOTHING_SAID
     attributes: Level = ()
     kinds: Mapping[str, KindSaid] = field(default_factory=dict)
@@ -57,6 +59,8 @@ class Part:
         for key in (self.study, self.series):
             if key is not None:
                 yield from key.expressions
+        if self.assemble is not None:
+            yield from self.assemble.expressions
         yield from templates.used(self.attributes)
         for kind in self.kinds.values():
             yield from templates.used(kind.attributes)
@@ -85,7 +89,7 @@ def model_of(sheet: Sheet, faults: list[Fault]) -> tuple[MappingModel | None, bo
 
 def part_of(said: MappingModel, sheet: Sheet, maps: Maps, faults: list[Fault], unsure: bool) -> Part:
     """The parts of what a file says, each read; their faults are added."""
-    from gateway.mapping import checks, match, models, patient_ids
+    from gateway.mapping import assembly, checks, match, models, patient_ids
 
     before = len(faults)
     sources = _sources(said.sources, sheet, maps, faults) if said.sources else ()
@@ -99,6 +103,7 @@ def part_of(said: MappingModel, sheet: Sheet, maps: Maps, faults: list[Fault], u
         unsure=tuple(_named(sheet.get("sources"))) if doubtful else (),
         study=_text(identity.study if identity else None, faults),
         series=_text(identity.series if identity else None, faults),
+        assemble=assembly.read(said.assemble, faults) if said.assemble else None,
         convert=templates.convert(said.convert, conversion.KEYS, faults),
         attributes=_own_attributes(said.attributes, faults),
         kinds=_kinds(said, sheet, faults),

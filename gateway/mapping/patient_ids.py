@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gateway.documents import Model, OneOrMore, Plain, Words
+from gateway.mapping import patterns
 from gateway.mapping.patients import CheckDigit, PatientIds, plain
-from gateway.mapping.sources.path import compiled
 from gateway.nodes import Fault, Text
 
 
@@ -36,9 +36,9 @@ class PatientIdsModel(Model):
 def read(given: PatientIdsModel | Text, faults: list[Fault]) -> PatientIds:
     """The rules that `patient_id:` gives: a table of them, or a pattern alone."""
     if isinstance(given, Text):
-        return PatientIds(compiled(given, faults))
+        return PatientIds(patterns.read(given, faults))
     return PatientIds(
-        pattern=compiled(given.pattern, faults) if given.pattern else None,
+        pattern=patterns.read(given.pattern, faults) if given.pattern else None,
         check_digit=given.check_digit,
         emergency=tuple(map(str.casefold, given.emergency)),
         test=tuple(map(str.casefold, given.test)),

@@ -54,7 +54,7 @@ def doubt(patient_id: str, name: str, rule: PatientIds | None) -> str | None:
         for pattern in patterns:
             if any(fnmatchcase(each.casefold(), pattern) for each in (text, name) if each):
                 return f"the Patient ID {text!r} is that of {what}: it or the name matches {pattern!r}"
-    return _misfit(text, rule)
+    return _unlike_others(text) or _misfit(text, rule)
 
 
 def plausible(text: str) -> str | None:
@@ -75,11 +75,13 @@ def plausible(text: str) -> str | None:
 def candidate(source: Source, rule: PatientIds | None) -> tuple[str | None, str | None]:
     """The Patient ID that a file's path says, or None, and why there is none.
 
-    It is the first folder below the root, or else the file's name up to the first underscore.
+    It is the first folder below the root, or else the file's name up to the first underscore. Where there
+    is no pattern, and both may be one, the folder decides, unless the two are written alike.
     """
     found = [(where, text, _refused(text, whole, rule)) for where, text, whole in _places(source)]
     fitting = [(where, text) for where, text, why in found if not why]
-    if rule and rule.pattern and len({text for _, text in fitting}) > 1:
+    different = {text for _, text in fitting}
+    if len(different) > 1 and ((rule and rule.pattern) or len(set(map(_form, different))) == 1):
         said = " and ".join(f"the {where} {text!r}" for where, text in fitting)
         return None, f"two Patient IDs in its path: {said}"
     if fitting:
@@ -98,6 +100,11 @@ def _places(source: Source) -> list[tuple[str, str, str]]:
     return [("folder", folder, folder), name] if folder else [name]
 
 
+def _form(text: str) -> str:
+    """How a text is written: where it has digits, and where letters."""
+    return re.sub(r"[^\W\d_]", "A", re.sub(r"\d", "9", text))
+
+
 def _refused(text: str, whole: str, rule: PatientIds | None) -> str | None:
     """Why a text from a path is not taken for a Patient ID."""
     if not text:
@@ -106,6 +113,17 @@ def _refused(text: str, whole: str, rule: PatientIds | None) -> str | None:
     if moment and moment.end() > len(text):  # though the digits of its day may be what the pattern expects
         return f"{whole!r} is a time stamp"
     return doubt(text, "", rule) or (None if rule and rule.pattern else plausible(text))
+
+
+def _unlike_others(text: str) -> str | None:
+    """Why a Patient ID looks like another one and is not: signs that nobody sees, digits of other scripts."""
+    for sign in text:
+        if unicodedata.category(sign) == "Cf":
+            name = unicodedata.name(sign, hex(ord(sign)))
+            return f"the Patient ID {text!r} has a sign in it that nobody sees ({name})"
+        if sign.isdecimal() and not sign.isascii():
+            return f"the Patient ID {text!r} has digits that are not 0 to 9"
+    return None
 
 
 def _misfit(text: str, rule: PatientIds) -> str | None:

@@ -8,6 +8,8 @@ from re import _constants as codes  # type: ignore[attr-defined]  # there is no 
 from re import _parser as syntax  # type: ignore[attr-defined]
 from typing import Any
 
+from gateway.nodes import Fault, Text
+
 
 @lru_cache(maxsize=256)
 def compiled(pattern: str) -> re.Pattern[str]:
@@ -28,6 +30,33 @@ def compiled(pattern: str) -> re.Pattern[str]:
             "out, or write the inner one with another + behind it (\\w++), so that it gives nothing back"
         )
     return expression
+
+
+def read(value: Text, faults: list[Fault]) -> re.Pattern[str] | None:
+    """The regular expression in a text; None where it is none, which is added to the faults."""
+    text = value.text or ""
+    try:
+        re.compile(text)  # says where in the text something is wrong
+        return compiled(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        place = value.at(error.pos or 0) if isinstance(error, re.error) else value.place
+        what = error.msg if isinstance(error, re.error) else "it is too large"
+        hint = next((hint for part, hint in _HINTS.items() if part in what), "")
+        faults.append(Fault(place, f"this is not a regular expression: {what}{hint}"))
+    except ValueError as error:
+        faults.append(Fault(value.place, str(error)))
+    return None
+
+
+_HINTS = {
+    "unterminated subpattern": ": close the group that begins here",
+    "unbalanced parenthesis": ": a ( is missing before it, or a \\ in front of it",
+    "unterminated character set": ": a ] is missing",
+    "nothing to repeat": ": write .* for anything, and \\ before a sign that stands for itself",
+    "multiple repeat": ": put \\ before a sign that stands for itself",
+    "unknown extension": ": a group with a name is written (?P<name>...)",
+    "bad escape": ": write \\\\ for a backslash",
+}
 
 
 def _repeats(tree: Any) -> list[Any]:

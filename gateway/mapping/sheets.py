@@ -35,8 +35,8 @@ MAPPINGS = Sort(
     "mapping",
     "mappings",
     (
-        "template", "extends", "match", "when", "sources", "identity", "convert", "attributes", "maps",
-        "kinds", "checks", "site", "patient_id", "unidentified",
+        "template", "extends", "match", "when", "sources", "identity", "assemble", "convert", "attributes",
+        "maps", "kinds", "checks", "site", "patient_id", "unidentified",
     ),
 )  # fmt: skip
 TEMPLATES = Sort("template", "templates", ("extends", "convert", "attributes"))

@@ -147,13 +147,16 @@ def added(moment: datetime, clock: timedelta) -> datetime:
 def timezone_offset(dataset: Dataset, site: Site) -> str | None:
     """The offset from UTC of the times in an object, as TimezoneOffsetFromUTC has it (PS3.3 C.12.1.1.8).
 
-    It is that of the moment at which the content was acquired or made: as the object says it, else by
-    the site's time zone. None where it is not certain: in the hour that daylight saving time doubles or
-    leaves out, and without a time on a day with two offsets.
+    It is that of the site's clocks, by which times are written, at the moment at which the content was
+    acquired or made. None where it is not certain: in the hour that daylight saving time doubles or leaves
+    out, unless the moment has an offset itself, and without a time on a day with two offsets.
     """
-    day, clock, said = _acquired(dataset)
-    if said or not (site.timezone and day):
-        return said
+    day, clock, offset = _acquired(dataset)
+    if not (site.timezone and day):
+        return None
+    if clock and offset:
+        moment = datetime.combine(day, clock, datetime.strptime(offset, "%z").tzinfo)
+        return dates.offset(dates.local(moment, site.timezone))
     zone = ZoneInfo(site.timezone)
     ends = (clock, clock) if clock else (time.min, time.max)
     moments = (datetime.combine(day, end, zone).replace(fold=fold) for fold, end in enumerate(ends))

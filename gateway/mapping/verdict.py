@@ -12,6 +12,7 @@ from typing import Literal
 
 from gateway.errors import GatewayError, Hold, Reject, Skip
 from gateway.mapping.expressions import Expression, Facts, Template
+from gateway.mapping.spelling import alike
 from gateway.nodes import Place
 
 NO = frozenset({"", "false", "0", "no"})
@@ -45,7 +46,7 @@ class Check:
             return self._told(facts, f"a check applies ({self.place})") if holds(self.when, facts) else None
         found = {_code(each): each.render(facts, []).text.strip() for each in self.agree}
         said = {code: text for code, text in found.items() if text}
-        if len({text.casefold() for text in said.values()}) < 2:
+        if len(set(map(alike, said.values()))) < 2:
             return None
         values = " and ".join(f"{code} is {text!r}" for code, text in said.items())
         return self._told(facts, f"{values}, and they must be the same ({self.place})")

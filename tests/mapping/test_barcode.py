@@ -166,6 +166,7 @@ def test_a_file_is_looked_into_once_until_it_changes(tmp_path: Path, monkeypatch
     [
         ("{}", ["m.yaml:1:1: barcode needs pattern"]),
         ("{pattern: 'a('}", ["m.yaml:1:13: this is not a regular expression"]),
+        ("{pattern: '(\\w+\\s*)+'}", ["m.yaml:1:11: '(\\\\w+\\\\s*)+' repeats what is repeated already"]),
         ("{pattern: '(?P<text>a)'}", ["m.yaml:1:11: barcode.text is the code's own text"]),
         ("{pattern: a, page: 0}", ["m.yaml:1:20: pages count from 1"]),
         (

@@ -53,9 +53,10 @@ def test_values_that_must_agree_hold_the_file_where_they_do_not() -> None:
         "'{{ path.eye }}', '{{ path.side }} '",
         "'{{ path.eye }}', '{{ path.none }}', OD",
         "'{{ path.none }}', OD",
+        "\u00c4, A\u0308, a\u0308",
     ],
 )
-def test_capitals_blanks_and_nothing_are_no_difference(values: str) -> None:
+def test_capitals_blanks_accents_and_nothing_are_no_difference(values: str) -> None:
     assert verdict(f"- agree: [{values}]\n  then: hold\n") == Verdict()
 
 

@@ -56,6 +56,30 @@ def test_values_are_text_until_their_vr_says_otherwise() -> None:
     assert dataset.ReferencedFrameNumber == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (r'{{ row.steps | join("\\") }}', ["A", "B", "C"]),
+        (r'DERIVED\{{ row.steps | join("\\") }}', ["DERIVED", "A", "B", "C"]),
+        (r'X{{ row.steps | join("\\") }}Y\{{ row.steps[0] }}', ["XA", "B", "CY", "A"]),
+        (r'{{ row.steps[0] ~ "\\" ~ row.steps[3] }}', ["A", "C"]),
+    ],
+)
+def test_a_list_becomes_several_values(text: str, values: list[str]) -> None:
+    composition = compose([level(f"ImageType: '{text}'")], {"row": {"steps": ("A", None, "B", "C")}})
+    assert composition.faults == []
+    assert list(composition.dataset.ImageType) == values
+
+
+def test_a_separator_that_data_bring_separates_nothing() -> None:
+    composition = compose(
+        [level("OtherPatientIDs: '{{ row.ids | join(\"\\\\\") }}'")], {"row": {"ids": ("1\\2", "3")}}
+    )
+    assert "a backslash separates values: add | clean" in composition.faults[0]
+    one = compose([level("PatientID: '{{ row.ids | join(\"\\\\\") }}'")], {"row": {"ids": ("1", "3")}})
+    assert "PatientID" in one.faults[0]
+
+
 def test_null_removes_and_quoted_empty_sends_empty() -> None:
     composition = composed(
         "PatientID: low\nPatientSex: O\nModality: OT\n", "PatientID: null\nPatientSex: ''\nStudyID:\n"

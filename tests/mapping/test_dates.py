@@ -135,6 +135,18 @@ def test_months_have_the_names_of_the_sites_language(language: str) -> None:
         assert read(f"{day:%d. %b %Y}", ("%d. %b %Y",), "date", language="de").day == day
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "month"),
+    [
+        ("14 FEVRIER 2024", "fr", 2), ("14 AOUT 2024", "fr", 8), ("14 DECEMBRE 2024", "fr", 12),
+        ("14 FEVR. 2024", "fr", 2), ("14 Mrz 2024", "de", 3), ("14 Mrz. 2024", "de-AT", 3),
+        ("14 Marz 2024", "de", 3), ("14 SRPEN 2024", "cs", 8),
+    ],
+)  # fmt: skip
+def test_months_as_systems_write_them_that_know_no_accents(text: str, language: str, month: int) -> None:
+    assert read(text, ("%d %B %Y",), "date", language=language).day == date(2024, month, 14)
+
+
 def test_a_month_that_two_languages_see_differently_is_refused() -> None:
     with pytest.raises(ValueError, match="the name of several months in English and 'fi'"):
         read("5 mar 2024", ("%d %b %Y",), "date", language="fi")

@@ -620,7 +620,107 @@ def test_dicom_files_are_asked_who_they_show_where_it_matters(tmp_path: Path) ->
         assert shown(nobody, typed=["PatientID=4711001"], **options).messages == ()
 
 
+@pytest.mark.parametrize("where", ["mapping", "option"])
+def test_a_rule_that_was_given_on_purpose_holds_also_where_a_person_is_there(
+    where: str, tmp_path: Path
+) -> None:
+    rule = "patient_id: '\\d{7}'\n" if where == "mapping" else ""
+    options: dict[str, Any] = {} if rule else {"patient_id": r"\d{7}"}
+    name = mapping(tmp_path, f"{rule}attributes: {{PatientID: '{{{{ media.stem }}}}'}}\n")
+    with pytest.raises(Hold, match="not what patient_id expects") as raised:
+        shown(probe(tmp_path), mapping=name, **options)
+    assert raised.value.reason == "unidentified"
+    assert Path(name) in raised.value.depends
+    doubt = (
+        "the patient is not known for certain: the Patient ID '{}' is not what patient_id expects: \\d{{7}}"
+    )
+    sent = shown(probe(tmp_path), mapping=name, unidentified=Unidentified.SEND, **options)
+    assert doubt.format("photo") in sent.messages
+    typed = shown(probe(tmp_path), mapping=name, typed=["PatientID=4711"], **options)
+    assert doubt.format("4711") in typed.messages
+    willing = mapping(tmp_path, Path(name).read_text("utf-8") + "unidentified: send\n")
+    assert doubt.format("photo") in shown(probe(tmp_path), mapping=willing, **options).messages
+
+
+def test_a_dicom_file_of_another_patient_is_held(tmp_path: Path) -> None:
+    file = dicom(tmp_path)
+    assert file.dicom is not None
+    file = replace(file, dicom=replace(file.dicom, patient_id="4711002 "))
+    name = mapping(tmp_path, "attributes: {PatientID: '4711001', StudyID: '1'}\n")
+    with pytest.raises(Hold) as raised:
+        shown(file, mapping=name)
+    assert raised.value.reason == "unidentified"
+    assert f"the patient '4711002' by its own Patient ID, and '4711001' by {name}:1: to" in str(raised.value)
+    (tmp_path / "a.ini").write_text("PatientID=4711001\n")
+    merged = mapping(tmp_path, "sources: {sidecar: {file: a.ini, merge: yes}}\n")
+    with pytest.raises(Hold, match=r"by sidecar a\.ini: to"):
+        shown(file, mapping=merged)
+    sent = shown(file, mapping=name, unidentified=Unidentified.SEND)
+    assert any("by its own Patient ID" in message for message in sent.messages)
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "typed"),
+    [
+        ("attributes: {PatientID: '4711001'}", "4711001 ", []),
+        ("attributes: {PatientID: '4711001'}", "", []),
+        ("attributes: {PatientID: '4711001'}", "UNKNOWN", []),
+        ("attributes: {PatientID: '4711001'}", "4711002", ["PatientID=4711003"]),
+        (
+            "attributes:\n  PatientID: '1'\nkinds: {dicom: {attributes: {PatientID: '4711001'}}}",
+            "4711002",
+            [],
+        ),
+        ("attributes: {StudyID: '1'}", "4711002", []),
+        ("attributes: {PatientID: null}", "4711002", ["PatientID=4711003"]),
+    ],
+)
+def test_a_dicom_file_of_the_same_patient_or_one_changed_on_purpose_is_not(
+    text: str, own: str, typed: list[str], tmp_path: Path
+) -> None:
+    file = dicom(tmp_path)
+    assert file.dicom is not None
+    file = replace(file, dicom=replace(file.dicom, patient_id=own))
+    assert shown(file, mapping=mapping(tmp_path, f"{text}\n"), typed=typed).messages == ()
+
+
+@pytest.mark.parametrize(
+    ("taken", "clock", "offset"),
+    [
+        (datetime(2024, 5, 31, 12, tzinfo=UTC), "140000", "+0200"),
+        (datetime(2024, 1, 31, 12, tzinfo=timezone(timedelta(hours=-8))), "210000", "+0100"),
+        (datetime(2023, 10, 29, 0, 30, tzinfo=UTC), "023000", "+0200"),
+        (datetime(2023, 10, 29, 1, 30, tzinfo=UTC), "023000", "+0100"),
+        (datetime(2023, 10, 29, 2, 30), "023000", None),  # noqa: DTZ001 - as cameras say it
+    ],
+)
+def test_times_and_their_offset_from_utc_are_of_the_same_clock(
+    taken: datetime, clock: str, offset: str | None, tmp_path: Path
+) -> None:
+    dataset = shown(probe(tmp_path, captured=taken), site=["timezone=Europe/Berlin"]).dataset
+    assert dataset.ContentTime == clock
+    assert dataset.get("TimezoneOffsetFromUTC") == offset
+
+
 # Faults, checks, codes
+
+
+def test_a_doubt_depends_on_all_that_was_read_for_the_file(tmp_path: Path) -> None:
+    (tmp_path / "photo.ini").write_text("sex=F\n")
+    table = tmp_path / "t.csv"
+    sources = (
+        "sources: {sidecar: {file: photo.ini}, table: {file: t.csv, key: mrn, equals: '{{ media.stem }}'}}\n"
+    )
+    check = (
+        "checks: {agree: ['{{ sidecar.sex }}', '{{ row.sex }}'], then: hold}\nattributes: {PatientID: '1'}\n"
+    )
+    name = mapping(tmp_path, sources + check)
+    for content, reason in (("mrn,sex\nphoto,M\n", "check"), ("mrn,sex\nx,M\n", "no-row")):
+        table.write_text(content)
+        with pytest.raises(Hold) as raised:
+            shown(probe(tmp_path), mapping=name)
+        assert raised.value.reason == reason
+        assert set(raised.value.depends) == {Path(name), tmp_path / "photo.ini", table}
 
 
 def test_a_value_that_must_be_there_and_comes_to_nothing_is_a_fault(tmp_path: Path) -> None:

@@ -51,6 +51,12 @@ def test_patterns_fit_whatever_the_capitals_and_all_must(text: str, fits: bool) 
     assert (found.why_not(PHOTO) is None) is fits
 
 
+def test_accents_fit_however_they_are_composed() -> None:
+    file = Source(ROOT / "A\u0308rzte" / "a.jpg", ROOT)
+    probe = Probe(file, "jpeg", Kind.IMAGE, "image/jpeg", "", Stream())
+    assert read("folder: '\u00e4rz??'")[0].why_not(probe) is None
+
+
 @pytest.mark.parametrize("kind", ["stl", "model", "document"])
 def test_a_model_is_of_several_kinds(kind: str) -> None:
     assert read(f"kind: {kind}")[0].why_not(SURFACE) is None

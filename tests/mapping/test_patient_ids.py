@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -27,6 +28,7 @@ DEVICES = (
     "PXL_20240531_122200123.jpg", "PXL_20240531_122200123.MP.jpg", "VID_20240531_142200.mp4",
     "MVIMG_20240531_142200.jpg", "20240531_142200.jpg", "20240531_142200(0).jpg", "2024-05-31 14.22.00.jpg",
     "20240531142200.jpg", "WIN_20240531_14_22_00_Pro.jpg", "1717158120123.jpg", "FullSizeRender 2.jpg",
+    "2P8A0042.CR3", "R0010042.JPG",
     "0B0F4BB6-54A5-4D17-9F6E-0A6F5CF3C2B1.JPG", "Photo 31.05.24, 14 22 00.jpg", "Bild 042.jpg",
     # scanners
     "Scan0042.pdf", "Scan_20240531.pdf", "scan 42.pdf", "Scanned_from_a_Xerox_2024.pdf", "SCN_0042.pdf",
@@ -40,7 +42,8 @@ DEVICES = (
     "viber_image_2024-05-31_14-22-00-123.jpg", "Snapchat-1234567890.jpg",
     "Screenshot 2024-05-31 at 14.22.00.png", "Screenshot_20240531-142200.png",
     "Bildschirmfoto 2024-05-31 um 14.22.00.png", "image0.jpeg",
-    "image (3).png", "Unbenannt 2.png", "Copy of 42.jpg",
+    "image (3).png", "Unbenannt 2.png", "Copy of 42.jpg", "4711001 (2).jpg", "4711001 - Kopie.jpg",
+    "4711001 - Copy (3).jpg",
 )  # fmt: skip
 """Names that cameras, scanners, messengers and computers give to files."""
 
@@ -116,7 +119,15 @@ def test_patient_ids_from_folders_and_names(text: str) -> None:
 
 
 def test_the_folder_comes_before_the_name() -> None:
-    assert of("4711001", "4711002_L.jpg") == ("4711001", None)
+    assert of("4711001", "56234_L.jpg") == ("4711001", None)
+
+
+@pytest.mark.parametrize("name", ["4711002_1.jpg", "4711002.jpg"])
+def test_a_folder_and_a_name_that_are_written_alike_and_differ_are_a_doubt(name: str) -> None:
+    assert of("4711001", name) == (
+        None,
+        "two Patient IDs in its path: the folder '4711001' and the name '4711002'",
+    )
 
 
 def test_members_of_an_archive_that_is_named_for_a_patient() -> None:
@@ -221,6 +232,21 @@ def test_two_patients_in_one_path_are_a_doubt() -> None:
 )
 def test_placeholders_are_doubted_always(text: str) -> None:
     assert doubt(text, "Doe^Jane", None) == f"the Patient ID {text!r} is a placeholder: it stands for nobody"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("4711\u200e001", "a sign in it that nobody sees (LEFT-TO-RIGHT MARK)"),
+        ("\ufeff4711001", "a sign in it that nobody sees (ZERO WIDTH NO-BREAK SPACE)"),
+        ("４７１１００１", "digits that are not 0 to 9"),
+        ("٤٧١١٠٠١", "digits that are not 0 to 9"),
+    ],
+)
+def test_what_looks_like_a_patient_id_and_is_another_is_doubted_always(text: str, why: str) -> None:
+    rule = PatientIds(re.compile(r"[\d\u200e\ufeff]+"))
+    for each in (None, rule):
+        assert why in (doubt(text, "", each) or "")
 
 
 @pytest.mark.parametrize("text", ["4711001", "0", "99", "TEST4711", "10000000", "NA1"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import examples
-from gateway import documents, formats
+from gateway import documents, formats, stream
 from gateway.config import Reading
 from gateway.errors import Hold, Retry
 from gateway.mapping.compose import compose
+from gateway.mapping.expressions import Template
+from gateway.mapping.expressions import parse as parse_expressions
 from gateway.mapping.sources import sidecar
 from gateway.mapping.sources.sidecar import SidecarModel, SidecarSource
 from gateway.mapping.sources.source import Case, Found
 from gateway.model import Probe, Source
-from gateway.nodes import Fault, parse
+from gateway.nodes import Fault, Place, Text, parse
+from gateway.stream import FileStamp
 
 
 def built(text: str) -> tuple[SidecarSource | None, list[str]]:
@@ -37,6 +41,10 @@ def given_source(text: str) -> SidecarSource:
     assert faults == []
     assert source is not None
     return source
+
+
+def parse_text(text: str) -> Template:
+    return parse_expressions(Text(Place("m.yaml", 1, 1), text), [])
 
 
 def photo(folder: Path, name: str = "IMG_1.jpg") -> Probe:
@@ -80,6 +88,7 @@ def test_a_folder_has_one_for_all_files_which_is_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ini = write(tmp_path / "exam.ini", "station=3\r\n[Patient]\r\nName=M\xfcller".encode("cp1252"))
+    os.utime(ini, (4, 4))
     source = given_source("{file: exam.ini, scope: folder}")
     reads: list[Path] = []
     inner = sidecar._bytes
@@ -94,6 +103,21 @@ def test_a_folder_has_one_for_all_files_which_is_read_once(
     assert find(source, photo(tmp_path, "a.jpg")).facts["patient"]["name"] == "Meyer"
     assert source.names is None
     assert source.scope == "folder"
+
+
+def test_one_that_has_just_changed_may_change_again_without_a_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "COARSE", 10**20)  # any time ago is just now
+    ini = write(tmp_path / "exam.ini", "[Patient]\nID=4711001")
+    os.utime(ini, (4, 4))
+    source = given_source("{file: exam.ini, scope: folder}")
+    assert find(source, photo(tmp_path, "a.jpg")).facts["Patient"]["ID"] == "4711001"
+    before = FileStamp.of(ini.stat())
+    ini.write_bytes(b"[Patient]\nID=4711002")
+    os.utime(ini, (4, 4))
+    assert FileStamp.of(ini.stat()) == before
+    assert find(source, photo(tmp_path, "a.jpg")).facts["Patient"]["ID"] == "4711002"
 
 
 def test_its_name_may_come_from_facts(tmp_path: Path) -> None:
@@ -218,10 +242,55 @@ def test_every_format(tmp_path: Path, name: str, text: str | bytes, settings: st
     assert find(given_source(f"{{file: {name}, {settings}}}"), photo(tmp_path)).facts == facts
 
 
+@pytest.mark.parametrize(
+    ("settings", "own", "other"),
+    [
+        ("{file: '{{ media.stem }}*.xml', select: {id: ./id}}", "x1", "x10"),
+        ("{file: '{{ media.stem }}.xml', select: {id: ./id}}", "A", "a"),
+        ("{file: '{{ media.stem }}_*.xml', select: {id: ./id}}", "x", "x_2"),
+        ("{format: xml, select: {id: ./id}}", "IMG_1", "img_1"),
+    ],
+)
+def test_the_sidecar_of_another_file_is_not_taken(
+    settings: str, own: str, other: str, tmp_path: Path
+) -> None:
+    write(tmp_path / f"{other}.xml", "<a><id>4711001</id></a>")
+    write(tmp_path / f"{other}.txt", "and something else")
+    theirs = photo(tmp_path, f"{other}.jpg")
+    source = given_source(settings)
+    assert held(source, photo(tmp_path, f"{own}.jpg")).reason == "sidecar-missing"
+    if "_*" not in settings:
+        assert find(source, theirs).facts == {"id": "4711001"}
+    theirs.source.path.unlink()
+    if own != "x1":  # whose number goes on after its last digit
+        assert find(source, photo(tmp_path, f"{own}.jpg")).facts == {"id": "4711001"}
+
+
+def test_accents_are_letters_however_they_are_composed(tmp_path: Path) -> None:
+    write(tmp_path / unicodedata.normalize("NFD", "Ärger.json"), '{"mrn": 4711}')
+    file = photo(tmp_path, "Ärger.jpg")
+    assert find(given_source("{file: '{{ media.stem }}.json'}"), file).facts == {"mrn": 4711}
+
+
 def test_what_there_is_to_say_of_it_is_a_message(tmp_path: Path) -> None:
     write(tmp_path / "IMG_1.ini", "mrn=1\nmrn=2")
     [message] = find(given_source("{format: ini}"), photo(tmp_path)).messages
-    assert message == "IMG_1.ini: mrn stands a second time in line 2, and the last value counts"
+    assert message == "IMG_1.ini: mrn stands a second time in line 2, with another value"
+
+
+@pytest.mark.parametrize("settings", ["", ", select: {mrn: mrn}"])
+@pytest.mark.parametrize("form", ["ini", "text"])
+def test_a_key_with_two_values_holds_the_file_that_needs_it(form: str, settings: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.txt", "mrn=4711001\nMRN = 4711002\nsex: F")
+    source = given_source(f"{{file: a.txt, format: {form}{settings}}}")
+    if settings:
+        assert "its sidecar" in str(held(source, photo(tmp_path)))
+        return
+    facts = find(source, photo(tmp_path)).facts
+    texts = {name: parse_text(f"{{{{ sidecar.{name} }}}}") for name in ("mrn", "sex")}
+    assert texts["sex"].render({"sidecar": facts}, []).text == "F"
+    with pytest.raises(ValueError, match="mrn stands there twice with different values, again in line 2"):
+        texts["mrn"].render({"sidecar": facts}, [])
 
 
 def test_paths_that_find_nothing_are_told_with_what_is_likely_wrong(tmp_path: Path) -> None:

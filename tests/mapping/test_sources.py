@@ -109,6 +109,14 @@ def test_a_path_is_taken_apart_by_patterns_for_all_of_it(tmp_path: Path) -> None
     assert facts == {"mrn": "12", "side": None, "ward": "w", "all": "w/x/12.jpg"}
 
 
+def test_letters_with_accents_are_letters_however_they_are_composed(tmp_path: Path) -> None:
+    found, _ = patterns("name: '(?P<name>\\w+)_1\\.jpg'\n")
+    assert found is not None
+    assert found.find(case(Source(tmp_path / "Mu\u0308ller_1.jpg", tmp_path))).facts == {
+        "name": "M\u00fcller"
+    }
+
+
 def test_a_file_with_another_path_is_held(tmp_path: Path) -> None:
     found, _ = patterns("name: '(?P<mrn>\\d+)\\.jpg'\n")
     assert found is not None

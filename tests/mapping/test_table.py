@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from datetime import datetime
@@ -18,12 +19,14 @@ from gateway import documents, formats
 from gateway.config import Reading, Site
 from gateway.errors import Hold
 from gateway.mapping import expressions
+from gateway.mapping.assignments import Assignment, read_attributes
+from gateway.mapping.compose import Composition, compose
 from gateway.mapping.filters import SITE
 from gateway.mapping.sources import table
 from gateway.mapping.sources.source import Case, Found, GivenSource
 from gateway.mapping.sources.table import TableModel, TableSource
 from gateway.model import Probe, Source
-from gateway.nodes import Fault, Text, parse
+from gateway.nodes import Fault, Table, Text, parse
 from gateway.nodes import Place as At
 
 EQUALS = "equals: '{{ path.mrn }}'"
@@ -55,6 +58,15 @@ def photo(root: Path, name: str = "IMG_1.jpg") -> Probe:
 def case(folder: Path, name: str = "IMG_1.jpg", **facts: Any) -> Case:
     probe = photo(folder, name)
     return Case(probe, {"media": {"name": probe.source.name, "folder": probe.source.folder}, **facts})
+
+
+def attributes(text: str) -> tuple[Assignment, ...]:
+    faults: list[Fault] = []
+    node = parse(text, "m.yaml", faults)
+    assert isinstance(node, Table)
+    found = read_attributes(node, faults)
+    assert faults == []
+    return found
 
 
 def find(source: TableSource, folder: Path, mrn: str | None, **facts: Any) -> Found:
@@ -383,7 +395,7 @@ def test_a_number_in_the_key_of_a_spreadsheet_needs_its_width(tmp_path: Path) ->
         doubt
     )
     source = given_source(f"{{file: t.xlsx, key: mrn, {EQUALS}, width: 5}}", tmp_path)
-    assert find(source, tmp_path, "00123").facts == {"mrn": 123, "last": "Doe"}
+    assert find(source, tmp_path, "00123").facts == {"mrn": "00123", "last": "Doe"}
     assert find(source, tmp_path, "00124").where == "t.xlsx, row 3"
     (report,) = source.report()
     assert [flaw.row for flaw in report.refused.first] == [4]
@@ -391,6 +403,36 @@ def test_a_number_in_the_key_of_a_spreadsheet_needs_its_width(tmp_path: Path) ->
     _, faults = built(f"{{file: t.xlsx, key: mrn, {EQUALS}}}", tmp_path)
     assert len(faults) == 1
     assert "say how many digits it has with width:" in faults[0]
+
+
+def test_a_spreadsheets_number_is_no_patient_id_until_its_digits_are_known(tmp_path: Path) -> None:
+    workbook(tmp_path / "t.xlsx", ("file", "mrn", "room"), ("a.jpg", 123, 7), ("b.jpg", "00124", 7))
+    text = "{{file: t.xlsx, key: file, equals: '{{{{ path.mrn }}}}'{}}}"
+
+    def composed(settings: str, name: str, said: str) -> Composition:
+        found = find(given_source(text.format(settings), tmp_path), tmp_path, name)
+        return compose([attributes(said)], {"row": found.facts})
+
+    bare = "PatientID: '{{ row.mrn }}'\nStudyID: '{{ row.room }}'"
+    [fault] = composed("", "a.jpg", bare).faults
+    assert "PatientID comes from the number 123 of a spreadsheet" in fault
+    assert composed("", "b.jpg", bare).dataset.PatientID == "00124"
+    for settings, said in ((", width: {mrn: 5}", bare), ("", bare.replace("mrn }}", "mrn | pad(5) }}"))):
+        dataset = composed(settings, "a.jpg", said).dataset
+        assert (dataset.PatientID, dataset.StudyID) == ("00123", "7")
+
+
+def test_a_whole_number_is_whole_however_it_is_written_down(tmp_path: Path) -> None:
+    database = sqlite3.connect(tmp_path / "t.db")
+    database.executescript("CREATE TABLE p (file TEXT, mrn REAL, dose REAL);")
+    database.execute("INSERT INTO p VALUES ('a.jpg', 4711001, 0.5)")
+    database.commit()
+    database.close()
+    write(tmp_path / "t.ndjson", '{"file": "a.jpg", "mrn": 4711001.0, "dose": 0.5}\n')
+    for name in ("t.db", "t.ndjson"):
+        source = given_source(f"{{file: {name}, key: file, {EQUALS}}}", tmp_path)
+        facts = find(source, tmp_path, "a.jpg").facts
+        assert (str(facts["mrn"]), str(facts["dose"])) == ("4711001", "0.5")
 
 
 def test_columns_of_a_key_have_their_own_widths(tmp_path: Path) -> None:

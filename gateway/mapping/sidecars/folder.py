@@ -5,26 +5,23 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-import time
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from gateway.mapping.spelling import alike
 from gateway.stream import FileStamp
-
-_SETTLED = 2_000_000_000
-"""Nanoseconds after which a further change of a folder shows in its time, on every file system."""
 
 _MAGIC = re.compile(r"[*?[]")
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
-    """The files in a folder whose names match a glob pattern, whatever their case; hidden ones do not.
+    """The files in a folder whose names match a glob pattern in any spelling; hidden ones do not.
 
     In order; none where there is no such folder. Raises OSError where it cannot be read.
     """
-    wanted = pattern.casefold()
+    wanted = alike(pattern)
     fits = re.compile(fnmatch.translate(wanted)).match
     found = []
     for folded, name in _beginning(_names(folder), _MAGIC.split(wanted, maxsplit=1)[0]):
@@ -49,16 +46,14 @@ def _names(folder: Path) -> Names:
     """The names in a folder; listed once as long as nothing changes in it."""
     try:
         stamp = FileStamp.of(folder.stat())
-        if time.time_ns() - stamp.modified_ns < _SETTLED:
-            return _listed(folder)
-        return _remembered(folder, stamp)
+        return _remembered(folder, stamp) if stamp.settled else _listed(folder)
     except (FileNotFoundError, NotADirectoryError):
         return ()
 
 
 def _listed(folder: Path) -> Names:
     names = os.listdir(folder)  # noqa: PTH208  names are wanted
-    return tuple(sorted((name.casefold(), name) for name in names))
+    return tuple(sorted((alike(name), name) for name in names))
 
 
 @lru_cache(maxsize=2)  # of a million names each takes 200 MB

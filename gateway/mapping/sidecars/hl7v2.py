@@ -86,7 +86,7 @@ class _Way:
         if len(values) > 1:
             raise ValueError(
                 f"{self.text} has {len(values)} different values in {len(segments)} segments {self.segment}: "
-                f"say which one, as in {self.segment}[1]-{self.field}"
+                f"say which one, as in {self.text.replace(self.segment, f'{self.segment}[1]', 1)}"
             )
         return next(iter(values), None)
 

@@ -1,7 +1,7 @@
 """INI: sections of `key = value`, as devices write them.
 
 Keys before the first section are facts by themselves, those of a section are in it. Nothing is put in
-for `%(name)s`, and case does not matter. Of a key that occurs twice the last value counts.
+for `%(name)s`, and case does not matter. A key that occurs twice with different values has none.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ def read(text: str) -> Content:
         if (match := _SECTION.fullmatch(line)) is not None:
             section = _section(top, match[1].strip(), number, remarks)
         elif (found := entry(line)) is not None:
-            key, value = found
-            if key in section:
-                remarks.append(f"{key} stands a second time in line {number}, and the last value counts")
-            section.put(key, value)
+            if remark := section.add(*found, number):
+                remarks.append(remark)
             entries.append(found)
         else:
             strange.append(number)

@@ -15,14 +15,21 @@ _SHOWN = 5
 class Named(Mapping[str, Any]):
     """Values by names that are alike in whatever case, with blanks, dashes or underscores.
 
-    What a file calls `Patient ID` is also `patient_id`, which an expression can name.
+    What a file calls `Patient ID` is also `patient_id`, which an expression can name. Asking for a name
+    that has several values raises ValueError in words: nobody knows which is meant.
     """
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[str, Any]] = {}
+        self._twice: dict[str, int] = {}
 
     def __getitem__(self, name: str) -> Any:
-        return self._values[alike(name)][1]
+        key = alike(name)
+        if key in self._twice:
+            raise ValueError(
+                f"{name} stands there twice with different values, again in line {self._twice[key]}"
+            )
+        return self._values[key][1]
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and alike(name) in self._values
@@ -36,6 +43,15 @@ class Named(Mapping[str, Any]):
     def put(self, name: str, value: Any) -> None:
         """Sets the value of a name."""
         self._values[alike(name)] = name, value
+
+    def add(self, name: str, value: str, line: int) -> str | None:
+        """Adds the value that stands in a line; what there is to say where the name has another already."""
+        key = alike(name)
+        known = self._values.setdefault(key, (name, value))
+        if known[1] == value:
+            return None
+        self._twice[key] = line
+        return f"{name} stands a second time in line {line}, with another value"
 
 
 def alike(name: str) -> str:

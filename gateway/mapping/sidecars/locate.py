@@ -9,7 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from gateway.errors import Hold
 from gateway.mapping.expressions import Expression, Facts, Template
+from gateway.mapping.sidecars import format_of
 from gateway.mapping.sidecars.folder import matching
+from gateway.mapping.spelling import alike
 from gateway.model import Source
 
 
@@ -32,7 +34,7 @@ def usual(source: Source, extensions: Iterable[str]) -> list[Wanted]:
     """The names that sidecars of a file have where a mapping does not name them."""
     stems = dict.fromkeys((source.shown.stem, source.name))
     names = [f"{stem}.{extension}" for stem in stems for extension in extensions]
-    return [Wanted(source.path.parent, name, escape(name)) for name in names]
+    return [Wanted(_home(source), name, escape(name)) for name in names]
 
 
 def named(template: Template, source: Source, facts: Facts) -> Wanted:
@@ -62,15 +64,16 @@ def named(template: Template, source: Source, facts: Facts) -> Wanted:
     pattern = "".join(escape(got) if isinstance(part, Expression) else got for part, got in parts)
     folder, slash, name = text.rpartition("/")
     return Wanted(
-        folder=source.path.parent / (folder or slash),
+        folder=_home(source) / (folder or slash),
         name=name,
         pattern=pattern.rpartition("/")[2],
         exact=not has_magic("".join(own)),
     )
 
 
-def there(wanted: Iterable[Wanted]) -> list[Path]:
-    """The files of exactly these names; where there are none, those that match in any case.
+def there(wanted: Iterable[Wanted], source: Source) -> list[Path]:
+    """The files of exactly these names; where there are none, those that match in any case and are not
+    those of another file than the source.
 
     Raises OSError or ValueError where the file system takes no such names.
     """
@@ -78,7 +81,31 @@ def there(wanted: Iterable[Wanted]) -> list[Path]:
     exact = [path for path in (each.folder / each.name for each in wanted if each.exact) if path.is_file()]
     if exact:
         return exact
-    return list(dict.fromkeys(found for each in wanted for found in matching(each.folder, each.pattern)))
+    found = dict.fromkeys(found for each in wanted for found in matching(each.folder, each.pattern))
+    return [path for path in found if not _is_of_another(path, source)]
+
+
+def _is_of_another(path: Path, source: Source) -> bool:
+    """Whether a name that begins as the source's goes on to be that of another file.
+
+    `x10.xml` is not of `x1.jpg`, nor `a.xml` of `A.jpg` where there is an `a.jpg`.
+    """
+    own = source.shown.stem
+    if path.stem == own or not alike(path.stem).startswith(alike(own)):
+        return False
+    if path.stem[len(own) :][:1].isdecimal() and own[-1:].isdecimal():
+        return True
+    beside = matching(path.parent, f"{escape(path.stem)}.*")
+    return any(
+        each.stem == path.stem and each != source.path and format_of(each.name) is None for each in beside
+    )
+
+
+def _home(source: Source) -> Path:
+    """The folder of a file, also when the file itself was moved away; that of an archive's member where it
+    was unpacked."""
+    shown = source.shown.parent
+    return shown if source.member and shown.is_dir() else source.path.parent
 
 
 def _own(part: str | Expression) -> str:

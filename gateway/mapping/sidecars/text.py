@@ -20,10 +20,8 @@ def read(text: str) -> Content:
         if found is None:
             strange.append(number)
             continue
-        key, value = found
-        if key in facts:
-            remarks.append(f"{key} stands a second time in line {number}, and the last value counts")
-        facts.put(key, value)
+        if remark := facts.add(*found, number):
+            remarks.append(remark)
         entries.append(found)
     if not entries:
         raise ValueError("there is no line with keyword: value in it")

@@ -86,6 +86,8 @@ def ask(
                 continue
             known = _with(known, source.name, source.find(Case(probe, known.facts)))
         except (Hold, Retry, Reject) as error:
+            if isinstance(error, Hold):  # what was asked for may be wrong because of what was read before
+                error.depends = tuple(dict.fromkeys((*known.depends, *error.depends)))
             if troubles is None:
                 raise
             troubles.append(error)

@@ -19,6 +19,7 @@ from gateway.convert import barcodes
 from gateway.convert.barcodes import Barcode
 from gateway.documents import Model, OneOrMore, Whole, Words
 from gateway.errors import Hold, Reject
+from gateway.mapping import patterns
 from gateway.mapping.expressions import Expression
 from gateway.mapping.sources.source import Case, Found
 from gateway.model import Probe
@@ -68,12 +69,8 @@ def read(model: BarcodeModel, faults: list[Fault], folder: Path) -> BarcodeSourc
 
 def _pattern(model: BarcodeModel, faults: list[Fault]) -> re.Pattern[str]:
     node = model.pattern
-    try:
-        pattern = re.compile(node.text or "")
-    except (re.error, OverflowError, RecursionError) as error:
-        place = node.at(error.pos or 0) if isinstance(error, re.error) else node.place
-        what = error.msg if isinstance(error, re.error) else "it is too large"
-        faults.append(Fault(place, f"this is not a regular expression: {what}"))
+    pattern = patterns.read(node, faults)
+    if pattern is None:
         return re.compile("")
     for name in OWN:
         if name in pattern.groupindex:

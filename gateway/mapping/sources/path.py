@@ -8,6 +8,7 @@ somebody else's name.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,9 @@ class Pattern:
     optional: frozenset[str] = frozenset()
 
     def text(self, source: Source) -> str:
-        """The part of a file's path that the pattern is for."""
-        return {"name": source.name, "folder": source.folder, "relative": source.relative}[self.part]
+        """The part of a file's path that the pattern is for, with composed accents: `\\w` is for letters."""
+        part = {"name": source.name, "folder": source.folder, "relative": source.relative}[self.part]
+        return unicodedata.normalize("NFC", part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,38 +108,11 @@ def read(model: PathModel, faults: list[Fault], folder: Path) -> Paths:
     found: list[Pattern] = []
     for part in model.written:
         value: Text | None = getattr(model, part)
-        regex = compiled(value, faults) if value else None
+        regex = patterns.read(value, faults) if value else None
         if value and regex:
             _check_groups(regex, found, value, faults)
             found.append(Pattern(part, regex, frozenset(_optional(regex))))
     return Paths(tuple(found))
-
-
-def compiled(value: Text, faults: list[Fault]) -> re.Pattern[str] | None:
-    """The regular expression in a text; None where it is none, which is added to the faults."""
-    text = value.text or ""
-    try:
-        re.compile(text)  # says where in the text something is wrong
-        return patterns.compiled(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        place = value.at(error.pos or 0) if isinstance(error, re.error) else value.place
-        what = error.msg if isinstance(error, re.error) else "it is too large"
-        hint = next((hint for part, hint in _HINTS.items() if part in what), "")
-        faults.append(Fault(place, f"this is not a regular expression: {what}{hint}"))
-    except ValueError as error:
-        faults.append(Fault(value.place, str(error)))
-    return None
-
-
-_HINTS = {
-    "unterminated subpattern": ": close the group that begins here",
-    "unbalanced parenthesis": ": a ( is missing before it, or a \\ in front of it",
-    "unterminated character set": ": a ] is missing",
-    "nothing to repeat": ": write .* for anything, and \\ before a sign that stands for itself",
-    "multiple repeat": ": put \\ before a sign that stands for itself",
-    "unknown extension": ": a group with a name is written (?P<name>...)",
-    "bad escape": ": write \\\\ for a backslash",
-}
 
 
 def _check_groups(regex: re.Pattern[str], others: list[Pattern], value: Text, faults: list[Fault]) -> None:

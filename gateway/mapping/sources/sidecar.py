@@ -12,7 +12,9 @@ that many files share is read once, as long as it does not change.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from glob import has_magic
@@ -23,10 +25,11 @@ from pydantic import Field
 
 from gateway.documents import Duration, Flag, Model, Named, Plain, Words
 from gateway.errors import Hold, Reject, Retry
-from gateway.mapping import expressions
+from gateway.mapping import encodings, expressions
 from gateway.mapping.assignments import Assignment
 from gateway.mapping.expressions import Expression, Facts, Template
-from gateway.mapping.sidecars import READERS, encodings, format_of, locate, merge
+from gateway.mapping.sidecars import READERS, format_of, locate, merge
+from gateway.mapping.sidecars.locate import Wanted
 from gateway.mapping.sidecars.reader import Content
 from gateway.mapping.sidecars.reader import Path as Way
 from gateway.mapping.sources.source import Case, Found, name_pattern
@@ -182,25 +185,40 @@ class SidecarSource:
         `sidecar` for one that cannot be read; and `Retry` for one that is being written.
         """
         source = case.probe.source
-        path = self._locate(source, case.facts)
-        if path is None:
-            return Found(dict.fromkeys(self._ways), messages=("it has no sidecar",))
+        wanted = self._wanted(source, case.facts)
+        path = self._chosen(source, wanted)
+        if path is None:  # one that comes later is noticed
+            depends = tuple(each.changes for each in wanted if each.exact)
+            return Found(dict.fromkeys(self._ways), depends=depends, messages=("it has no sidecar",))
         try:
-            return self._remembered(path, FileStamp.of(stat(path)))
+            stamp = FileStamp.of(stat(path))
+            return self._remembered(path, stamp) if stamp.settled else self._read(path, stamp)
         except ValueError as error:
             message = f"{source.shown}: its sidecar {path} cannot be used: {error}"
             raise Hold(message, reason="sidecar", depends=(path,)) from error
         except Reject as error:
             raise Hold(f"{source.shown}: {error}", reason="sidecar", depends=(path,)) from error
 
-    def _locate(self, source: Source, facts: Facts) -> Path | None:
-        """The sidecar of a file; None where there is none and need not be."""
+    def demanded(self) -> SidecarSource:
+        """The same source, for files that wait for their sidecar."""
+        made = copy(self)
+        made._required = True
+        return made
+
+    def unread(self) -> Unread:
+        """A source of the same facts, for files of which nothing beside them is read."""
+        return Unread(self.name, tuple(self._ways))
+
+    def _wanted(self, source: Source, facts: Facts) -> list[Wanted]:
+        """The names that the sidecar of a file may have."""
         if self._template is None:
-            wanted = locate.usual(source, self._reader.extensions)
-        else:
-            wanted = [locate.named(self._template, source, facts)]
+            return locate.usual(source, self._reader.extensions)
+        return [locate.named(self._template, source, facts)]
+
+    def _chosen(self, source: Source, wanted: Sequence[Wanted]) -> Path | None:
+        """The sidecar of a file; None where there is none and need not be."""
         try:
-            found = [each for each in locate.there(wanted) if not _is_same(each, source.path)]
+            found = [each for each in locate.there(wanted, source) if not _is_same(each, source.path)]
         except (OSError, ValueError) as error:
             message = f"{source.shown}: its sidecar {wanted[0].name!r} cannot be looked for: {error}"
             raise Hold(message, reason="sidecar") from error
@@ -249,6 +267,20 @@ class SidecarSource:
         if content.facts is None and self._reader.natural and not self._merge:
             raise ValueError("its content is no table of names and values: name what is taken with select:")
         return content.facts or {}, ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Sidecars that are not read: the file has what it would have without one."""
+
+    name: str
+    names: tuple[str, ...]
+    expressions: tuple[Expression, ...] = ()
+    companions: tuple[str, ...] = ()
+
+    def find(self, case: Case) -> Found:
+        """Nothing at all."""
+        return Found(dict.fromkeys(self.names))
 
 
 def _is_same(path: Path, other: Path) -> bool:

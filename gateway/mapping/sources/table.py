@@ -13,8 +13,7 @@ index on disk (`gateway/mapping/tables/`), which holds patients' data and is pri
 from __future__ import annotations
 
 import codecs
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,9 +23,8 @@ from pydantic import Discriminator, Field, Tag
 
 from gateway.documents import Model, Named, OneOrMore, Plain, Whole, Words
 from gateway.errors import Hold
-from gateway.mapping import expressions
+from gateway.mapping import encodings, expressions
 from gateway.mapping.expressions import Expression, Template
-from gateway.mapping.sidecars import encodings
 from gateway.mapping.sources.source import Case, Found, name_pattern
 from gateway.mapping.tables import keys, reading, report, rows
 from gateway.mapping.tables.index import Hit
@@ -228,7 +226,6 @@ class TableSource:
         equals: tuple[Template, ...],
         *,
         columns: tuple[str, ...] | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = model.name
         self.names = columns
@@ -237,7 +234,7 @@ class TableSource:
         self._plan = plan
         self._location = location
         self._equals = equals
-        self._shelf = Shelf(plan, clock)
+        self._shelf = Shelf(plan)
 
     @property
     def expressions(self) -> Iterable[Expression]:
@@ -287,9 +284,13 @@ class TableSource:
         if fixed is not None:
             used.setdefault(fixed, set())
         for table, found in used.items():
-            yield self._report(table, None if asked is None else found)
+            yield self.report_of(table, None if asked is None else found)
 
-    def _report(self, table: Path, used: set[str] | None) -> TableReport:
+    def report_of(self, table: Path, used: Iterable[str] | None) -> TableReport:
+        """What a person should know of one table, given the keys that files had, if they are known.
+
+        The keys are taken one by one, so that there may be millions. Raises `BadTable`.
+        """
         shown = self._shown(table)
         return self._shelf.ask(table, lambda index: report.of(shown, index, self._plan.key, used))
 

@@ -64,25 +64,35 @@ def stamp(table: Path) -> Stamp:
     return tuple(found)
 
 
+def settled(now: Stamp) -> bool:
+    """Whether the next change of a table that has this stamp will show in it."""
+    return all(each.settled for each in now)
+
+
 def opened(table: Path, settings: str, now: Stamp, build: Callable[[Path], None]) -> Index:
     """The index of a table in the state of a stamp, built if there is none.
 
     `settings` is all that an index depends on besides the table. Several processes may build the same
-    one: each puts a whole file in place. Raises `BadTable`, `Retry` where the table changes while it is being
-    read, and what `build` raises.
+    one: each puts a whole file in place. Of a table that has just changed none is left behind, since it may
+    change again without a sign. Raises `BadTable`, `Retry` where the table changes while it is being read,
+    and what `build` raises.
     """
     place = folder()
     family = blake3(f"{index.VERSION}\0{table.absolute()}\0{settings}".encode(errors="replace")).hexdigest(16)
     path = place / f"{family}-{blake3(repr(now).encode()).hexdigest(8)}.sqlite"
+    lasting = settled(now)
     with contextlib.suppress(sqlite3.Error, ValueError, OSError):
-        os.utime(path)  # it is in use
-        return Index(path)
+        if lasting:
+            os.utime(path)  # it is in use
+            return Index(path)
     made = place / f"{uuid4().hex}.part"
     try:
         made.touch(0o600, exist_ok=False)
         build(made)
         if stamp(table) != now:
             raise Retry(f"{table} changed while it was being read; try again when it is complete")
+        if not lasting:
+            return Index(made)
         _settle(made)
         made.replace(path)
         _sweep(place, family, path)
@@ -90,7 +100,10 @@ def opened(table: Path, settings: str, now: Stamp, build: Callable[[Path], None]
     except (OSError, sqlite3.Error) as error:
         raise _unwritable(place, error) from error
     finally:
-        made.unlink(missing_ok=True)
+        with contextlib.suppress(
+            OSError
+        ):  # where what is open has to keep its name, it goes with a later sweep
+            made.unlink(missing_ok=True)
 
 
 def _settle(path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.mapping.sidecars.encodings import FALLBACK
+from gateway.mapping import encodings
 from gateway.mapping.tables.sheet import BadTable
 
 LONGEST = 1 << 20
@@ -22,13 +22,6 @@ CHUNK = 1 << 18
 BAD = re.compile("[\ud800-\udfff]")
 """What stands in a text for bytes that are not in its encoding."""
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as that of UTF-16, and so stands before it
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _TWICE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf\u0152-\u02dc\u2013-\u2122]{1,3}")
 _WORD = 40
 
@@ -52,9 +45,8 @@ def of(path: Path, given: str) -> str:
     """
     with path.open("rb") as file:
         head = file.read(CHUNK)
-    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    if marked or given:
-        return marked or given
+    if known := encodings.marked(head) or given:
+        return known
     if b"\0" in head:
         return _wide(head)
     return _narrow(path)
@@ -72,7 +64,7 @@ def lines(path: Path, encoding: str) -> Iterator[Iterator[str]]:
 
 def called(encoding: str) -> str:
     """What an encoding is called in messages."""
-    return encoding.upper().removesuffix("-SIG")
+    return encoding.upper()
 
 
 def sample_of_twice(text: str) -> tuple[str, str] | None:
@@ -125,4 +117,4 @@ def _narrow(path: Path) -> str:
                 bad += broken
                 good += len(text) - len(text.encode("ascii", "ignore")) - broken
     bad += len(BAD.findall(decoder.decode(b"", final=True)))
-    return "utf-8" if good >= bad else FALLBACK
+    return "utf-8" if good >= bad else encodings.FALLBACK

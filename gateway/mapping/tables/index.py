@@ -20,7 +20,7 @@ from gateway.mapping.tables import rows
 from gateway.mapping.tables.rows import Flaw, Plan, Row
 from gateway.mapping.tables.sheet import BadTable, Sheet
 
-VERSION = 1
+VERSION = 2
 """Raised when an index of before can no longer be used."""
 BATCH = 2_000
 MOST_FLAWS = 10_000
@@ -73,6 +73,7 @@ def build(path: Path, sheet: Sheet, plan: Plan) -> None:
         facts = {
             "version": VERSION,
             "columns": rows.names(sheet.columns, plan),
+            "loose": sheet.loose,
             "form": sheet.form,
             "used": used,
             "refused": refused,
@@ -119,6 +120,7 @@ class Index:
             raise
         self.columns: list[str] = facts["columns"]
         self.form: str = facts["form"]
+        self.loose: bool = facts["loose"]
         self.used: int = facts["used"]
         self.refused: int = facts["refused"]
 
@@ -130,7 +132,7 @@ class Index:
         """The rows that have a key, in their order; at most so many."""
         query = "SELECT number, cells, remark FROM rows WHERE key = ? ORDER BY number LIMIT ?"
         return [
-            Hit(number, rows.cells(cells, self.columns), remark)
+            Hit(number, rows.cells(cells, self.columns, loose=self.loose), remark)
             for number, cells, remark in self.database.execute(query, (key, most))
         ]
 

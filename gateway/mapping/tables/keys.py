@@ -24,6 +24,19 @@ class Part:
     text: str
     template: Template | None = None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it is made of."""
+        if self.template is None:
+            return (self.text,)
+        used = (use.name for expression in self.template.expressions for use in expression.uses)
+        return tuple(dict.fromkeys(filter(None, used)))
+
+    @property
+    def shown(self) -> str:
+        """What it is called in messages: its columns, without what is done to them."""
+        return " and ".join(self.columns) or self.text
+
 
 @dataclass(frozen=True)
 class Key:
@@ -41,12 +54,20 @@ class Key:
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The columns that the key is made of."""
-        return tuple(dict.fromkeys(column for part in self.parts for column in self._uses(part)))
+        return tuple(dict.fromkeys(column for part in self.parts for column in part.columns))
 
     @property
     def shown(self) -> str:
         """What the key is called in messages."""
-        return " and ".join(part.text for part in self.parts)
+        return " and ".join(part.shown for part in self.parts)
+
+    def filled(self, row: Mapping[str, Any], sheet: Sheet) -> dict[str, Any]:
+        """A row with the numbers filled up that have a width. Raises ValueError for one that lost digits."""
+        widths = {column: self.widths[""] for column in self.columns} if "" in self.widths else self.widths
+        return {
+            **row,
+            **{column: _filled(row.get(column), column, widths[column], sheet) for column in widths},
+        }
 
     def of(self, row: Mapping[str, Any], sheet: Sheet) -> str | None:
         """A row's key; None where a part of it is empty. Raises ValueError that says why there is none."""
@@ -58,15 +79,6 @@ class Key:
         """The columns that only expressions use: what they make of a date is their own affair."""
         plain = {part.text for part in self.parts if part.template is None}
         return frozenset(self.columns) - plain
-
-    def _uses(self, part: Part) -> Iterator[str]:
-        if part.template is None:
-            yield part.text
-            return
-        for expression in part.template.expressions:
-            for use in expression.uses:
-                if use.name is not None:
-                    yield use.name
 
     def _values(self, row: Mapping[str, Any]) -> Iterator[str]:
         facts = {self.name: row, "row": row, MAPS: self.maps}
@@ -80,9 +92,8 @@ class Key:
         """A cell as text. Raises ValueError where it is not clear what a user sees there."""
         if value is None or (column in self._rendered and not isinstance(value, int | float | str)):
             return value
-        width = self.widths.get(column, self.widths.get("", 0))
         if isinstance(value, str):
-            return value.zfill(width) if value.isascii() and value.isdigit() else value
+            return value
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(
                 f"{column} is part of the key, and is {_kind(value)}: make text of it in the table, or write "
@@ -90,16 +101,24 @@ class Key:
             )
         if isinstance(value, float) and not value.is_integer():
             raise ValueError(f"{column} is part of the key, and {value} is not a whole number")
-        if sheet.loose and not width:
+        if sheet.loose:
             raise ValueError(
                 f"{column} is part of the key, and the number {value} does not tell how many zeros stood "
                 "before it: say how many digits it has with width:, or make text of the column"
             )
-        if sheet.loose and abs(value) >= EXACT:
-            raise ValueError(
-                f"{column} is part of the key, and spreadsheets keep 15 digits of a number: make text of it"
-            )
-        return str(int(value)).zfill(width)
+        return str(int(value))
+
+
+def _filled(value: Any, column: str, width: int, sheet: Sheet) -> Any:
+    if isinstance(value, str):
+        return value.zfill(width) if value.isascii() and value.isdigit() else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        return value
+    if isinstance(value, float) and not value.is_integer():
+        return value
+    if sheet.loose and value >= EXACT:
+        raise ValueError(f"{column} is a number, of which spreadsheets keep 15 digits: make text of it")
+    return str(int(value)).zfill(width)
 
 
 def joined(values: Iterator[str] | Sequence[str]) -> str | None:

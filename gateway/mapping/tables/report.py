@@ -70,7 +70,7 @@ def of(table: str, found: Index, key: Key, used: Iterable[str] | None) -> TableR
 def shown(joined: str, key: Key) -> str:
     """A key as messages show it: its name and value, part by part."""
     values = taken_apart(joined, len(key.parts))
-    return ", ".join(f"{part.text} {value!r}" for part, value in zip(key.parts, values, strict=True))
+    return ", ".join(f"{part.shown} {value!r}" for part, value in zip(key.parts, values, strict=True))
 
 
 def listed(numbers: Iterable[int], more: bool = False) -> str:

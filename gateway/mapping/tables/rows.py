@@ -9,8 +9,9 @@ from datetime import datetime, time
 from itertools import zip_longest
 from typing import Any
 
+from gateway.mapping.filters import Bare
 from gateway.mapping.tables.encoding import BAD, sample_of_twice
-from gateway.mapping.tables.keys import Key
+from gateway.mapping.tables.keys import EXACT, Key
 from gateway.mapping.tables.sheet import BadTable, Layout, Sheet
 from gateway.nodes import instead
 
@@ -93,14 +94,17 @@ def prepared(sheet: Sheet, plan: Plan) -> Iterator[Row | Flaw]:
             columns = names(sheet.columns, plan)
         row = dict(zip(columns, (_clean(cell, plan.layout.null) for cell in line.cells), strict=True))
         try:
-            yield _row(line.number, row, sheet, plan)
+            yield _row(line.number, plan.key.filled(row, sheet) if plan.key.widths else row, sheet, plan)
         except ValueError as error:
             yield Flaw(line.number, str(error))
 
 
-def cells(text: str, columns: Sequence[str]) -> dict[str, Any]:
+def cells(text: str, columns: Sequence[str], *, loose: bool = False) -> dict[str, Any]:
     """The cells of a row by column; None for those that the row does not have."""
-    return dict(zip_longest(columns, json.loads(text, object_hook=_moment)))
+    found = json.loads(text, object_hook=_moment)
+    if loose:
+        found = [Bare(cell) if type(cell) is int else cell for cell in found]
+    return dict(zip_longest(columns, found))
 
 
 def _row(number: int, row: Mapping[str, Any], sheet: Sheet, plan: Plan) -> Row:
@@ -136,6 +140,9 @@ def _mended(text: str, row: Mapping[str, Any], plan: Plan) -> tuple[str, str]:
 
 
 def _clean(cell: Any, null: frozenset[str]) -> Any:
+    """A cell without blanks at its ends; a whole number is whole, however it was written down."""
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < EXACT:
+        return int(cell)
     if not isinstance(cell, str):
         return cell
     text = cell.strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,27 +15,24 @@ from gateway.mapping.tables.rows import Plan
 
 OPEN = 16
 """Indexes that are open at a time: where each folder has a table, those of a few folders."""
-FRESH = 1.0
-"""Seconds for which a table is taken to be as it was."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Open:
     index: Index
     stamp: Stamp
-    looked: float
+    settled: bool
 
 
 class Shelf:
-    """Finds rows in tables of one plan. `clock` tells seconds; any number of threads may ask.
+    """Finds rows in tables of one plan, for any number of threads.
 
     A table that changes is read again. All methods raise `BadTable` for a table that cannot be used, and
     `Retry` for one that is changing.
     """
 
-    def __init__(self, plan: Plan, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._clock = clock
         self._lock = threading.Lock()
         self._open: OrderedDict[Path, _Open] = OrderedDict()
 
@@ -50,19 +46,14 @@ class Shelf:
             return question(self._index(table))
 
     def _index(self, table: Path) -> Index:
-        now = self._clock()
-        known = self._open.get(table)
-        if known is not None and now - known.looked < FRESH:
-            self._open.move_to_end(table)
-            return known.index
-        stamp = cache.stamp(table)
-        if known is None or known.stamp != stamp:
+        known, stamp = self._open.get(table), cache.stamp(table)
+        if known is None or known.stamp != stamp or not known.settled:
+            settled = cache.settled(stamp)
             found = cache.opened(table, self._plan.settings, stamp, lambda path: self._build(table, path))
             self._close(table)
-            known = self._open[table] = _Open(found, stamp, now)
+            known = self._open[table] = _Open(found, stamp, settled)
             while len(self._open) > OPEN:
                 self._close(next(iter(self._open)))
-        known.looked = now
         self._open.move_to_end(table)
         return known.index
 

@@ -79,9 +79,7 @@ def _fitted(line: Line, width: int) -> Line:
 
 
 def _value(cell: Any) -> Any:
-    """The value of a cell; whole numbers are whole, however they were written down."""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return int(cell)
+    """The value of a cell."""
     return cell if isinstance(cell, str | int | float | datetime | time | None) else str(cell)
 
 

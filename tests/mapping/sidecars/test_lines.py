@@ -57,12 +57,17 @@ def test_keys_and_sections_may_have_dots() -> None:
     assert ini.path("x.y.z.w", {})(tree) == "2"
 
 
-def test_of_a_key_that_stands_twice_the_last_counts_and_is_told() -> None:
-    content = ini.read("[Patient]\nmrn=1\n[Exam]\nmrn=2\n[patient]\nMRN=3")
+def test_of_a_key_that_stands_twice_nobody_knows_which_value_is_meant() -> None:
+    content = ini.read("[Patient]\nmrn=1\nborn=2\n[Exam]\nmrn=2\n[patient]\nMRN=3\nborn=2")
     assert content.facts is not None
-    assert content.facts["Patient"]["mrn"] == "3"
+    for ask in (lambda: content.facts["Patient"]["mrn"], lambda: ini.path("Patient.MRN", {})(content.tree)):
+        with pytest.raises(
+            ValueError, match=r"(?i)mrn stands there twice with different values, again in line 7"
+        ):
+            ask()
+    assert content.facts["Patient"]["born"] == "2"
     assert content.facts["Exam"]["mrn"] == "2"
-    assert content.remarks == ("MRN stands a second time in line 6, and the last value counts",)
+    assert content.remarks == ("MRN stands a second time in line 7, with another value",)
 
 
 def test_a_key_that_is_a_section_too_is_told() -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.mapping.sidecars.encodings import decode, known
+from gateway.mapping.encodings import decode, known
 
 NAME = "Jörg Müller, Größe 1,80 m"
 RUSSIAN = "Иванов"

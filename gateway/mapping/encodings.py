@@ -1,4 +1,4 @@
-"""Text out of bytes: in the encoding that is given, else in the one that the file shows."""
+"""In which encoding text is: as its byte order mark says, as is given, or as it looks."""
 
 from __future__ import annotations
 
@@ -32,15 +32,19 @@ def known(name: str) -> bool:
         return False
 
 
+def marked(data: bytes) -> str | None:
+    """The encoding that a byte order mark at the beginning says; None without one."""
+    return next((name for mark, name in _MARKS if data.startswith(mark)), None)
+
+
 def decode(data: bytes, given: str | None = None) -> str:
     """The text in `data`, without a byte order mark.
 
-    Without an encoding that is given, the first counts of: the byte order mark; what an XML declaration
-    or the MSH segment of HL7 says; UTF-8, if it can be that; Windows-1252. Raises ValueError that names
-    the first byte that is not in the encoding.
+    The first counts of: the byte order mark; the encoding that is given; what an XML declaration or the
+    MSH segment of HL7 says; UTF-8, if it can be that; Windows-1252. Raises ValueError that names the first
+    byte that is not in the encoding.
     """
-    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    encoding = given or marked or _wide(data) or _declared(data)
+    encoding = marked(data) or given or _wide(data) or _declared(data)
     if encoding is None:
         try:
             return data.decode("utf-8")
