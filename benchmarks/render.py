@@ -11,6 +11,7 @@ run in turn, so that a machine that slows down slows both.
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -166,6 +167,7 @@ def _described(folder: Path) -> Callable[[], None]:
     (folder / "patients.csv").write_text(
         "patient;" + ";".join(COLUMNS) + "\n4711001;" + ";".join(COLUMNS.values()) + "\n", encoding="utf-8"
     )
+    os.utime(folder / "patients.csv", (0, 0))  # what has just changed is read anew
     mapping = folder / "mapping.yaml"
     mapping.write_text(
         "template: vl-photographic\n"

@@ -44,17 +44,31 @@ def mount_of(path: Path, mountinfo: Path = MOUNTS) -> Mount | None:
 
     `mountinfo` has the form of proc(5), `/proc/pid/mountinfo`; there is none on other systems than Linux.
     """
-    try:
-        table = mountinfo.read_text("utf-8", "surrogateescape")
-    except OSError:
-        return None
     where = os.path.realpath(path)
     found: Mount | None = None
-    for mount in _mounts(table):
-        inside = where == mount.point or where.startswith(mount.point.rstrip("/") + "/")
-        if inside and (found is None or len(mount.point) >= len(found.point)):
+    for mount in all_mounts(mountinfo):
+        if _is_inside(where, mount.point) and (found is None or len(mount.point) >= len(found.point)):
             found = mount
     return found
+
+
+def mounts_at(path: Path, mountinfo: Path = MOUNTS) -> frozenset[Mount]:
+    """The mount that a path is on, and those below it; none where nobody knows."""
+    on, where = mount_of(path, mountinfo), os.path.realpath(path)
+    below = (each for each in all_mounts(mountinfo) if each.point != where and _is_inside(each.point, where))
+    return frozenset((on, *below)) if on else frozenset()
+
+
+def all_mounts(mountinfo: Path = MOUNTS) -> tuple[Mount, ...]:
+    """All mounts in the order in which they were made; none where nobody knows."""
+    try:
+        return _mounts(mountinfo.read_text("utf-8", "surrogateescape"))
+    except OSError:
+        return ()
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
 @lru_cache(maxsize=4)

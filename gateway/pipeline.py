@@ -16,6 +16,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -216,12 +217,12 @@ class Explanation:
 
 
 def explain(path: Path, work: Work, shop: Workshop, root: Path | None = None) -> Explanation:
-    """What becomes of one file and why; its relative names start from the root, if one is given.
+    """What becomes of one file and why; with a root, as if it had come with all that is below that.
 
     Raises `Fatal` where there is not one file.
     """
     refused: list[str] = []
-    found = list(_sources(path, lambda _, reason: refused.append(reason), shop))
+    found = list(sources(path, lambda _, reason: refused.append(reason), shop))
     if len(found) != 1:
         what = f"{path} has {len(found)} files: name one of them" if found else refused[0]
         raise Fatal(what)
@@ -230,12 +231,15 @@ def explain(path: Path, work: Work, shop: Workshop, root: Path | None = None) ->
         probe = look(source, work)
     except (Reject, Retry) as error:
         return Explanation(source, problems=(error,))
+    together = [probe, *(_siblings(source, work) if root else ())]
+    together.sort(key=lambda each: walk.natural(each.source.name))
+    company = groups(together)[source.shown.parent]
     try:
-        candidate = examine(probe, work)
+        candidate = examine(probe, work, company)
         [identity] = Prepared([candidate]).identities(work.namespace)
         instance = construct(candidate, identity, {}, work, shop)
     except (Reject, Hold, Skip, Retry) as error:
-        subject, instance, problems = _presumed(probe, work), None, [error]
+        subject, instance, problems = _presumed(probe, work, company), None, [error]
     else:
         assert candidate.subject is not None  # noqa: S101 - it was just examined
         subject, problems = candidate.subject, []
@@ -243,14 +247,23 @@ def explain(path: Path, work: Work, shop: Workshop, root: Path | None = None) ->
     return Explanation(source, instance, made, tuple(made.problems or problems))
 
 
-def _presumed(probe: Probe, work: Work) -> Subject:
+def _siblings(source: Source, work: Work) -> Iterator[Probe]:
+    """The other files in a file's folder that can be stored."""
+    folder = source.path.parent
+    for each in walk.sources(folder, lambda _path, _reason: None):
+        if each.path.parent == folder and each.path != source.path and not source.member:
+            with suppress(Reject, Hold, Skip, Retry):
+                yield look(replace(each, root=source.root), work)
+
+
+def _presumed(probe: Probe, work: Work, company: Group) -> Subject:
     """The file with its mapping; with the only one there is even where that is not for it."""
     request = work.description
     try:
-        return select(probe, request)
+        return select(probe, request, company)
     except Hold:
         mapping = request.mappings[0] if len(request.mappings) == 1 else None
-        return Subject(form_of(probe, request, mapping), mapping)
+        return Subject(form_of(probe, request, mapping), mapping, company)
 
 
 def prepare(paths: Iterable[Path], work: Work, shop: Workshop) -> Prepared:
@@ -258,6 +271,7 @@ def prepare(paths: Iterable[Path], work: Work, shop: Workshop) -> Prepared:
 
     Archives are unpacked in the workshop. Without files, a file of attributes is an object by itself.
     """
+    _refuse_pages(work)
     seen = list(_looked_at(paths, work, shop))
     together = groups(each for each in seen if isinstance(each, Probe))
     prepared = Prepared()
@@ -279,6 +293,13 @@ def prepare(paths: Iterable[Path], work: Work, shop: Workshop) -> Prepared:
     if work.object_file and not seen:
         prepared.candidates.append(_examine_object(work.object_file, work))
     return prepared
+
+
+def _refuse_pages(work: Work) -> None:
+    """Raises `Fatal` for a mapping that makes documents of pages, which takes a ledger."""
+    for mapping in work.description.mappings:
+        if mapping.assemble:
+            raise Fatal(f"the mapping {mapping.name} assembles documents of pages: use 'gateway import'")
 
 
 def _without_consulted(refused: Iterable[Outcome], consulted: Iterable[Path]) -> list[Outcome]:
@@ -305,7 +326,7 @@ def _looked_at(paths: Iterable[Path], work: Work, shop: Workshop) -> Iterator[Pr
         if known and not known.left:
             yield Candidate(None, Claim.known(known.study_instance_uid, known.series_instance_uid))
             continue
-        for source in _sources(path, refuse, shop):
+        for source in sources(path, refuse, shop):
             try:
                 yield look(source, work)
             except (Reject, Hold, Skip, Retry) as error:
@@ -405,7 +426,7 @@ def _sketch(source: Source) -> Probe:
     return formats.identify(source).whole(source, FileStamp.of(stat(source.path)))
 
 
-def _sources(path: Path, refuse: Callable[[Path, str], None], shop: Workshop) -> Iterator[Source]:
+def sources(path: Path, refuse: Callable[[Path, str], None], shop: Workshop) -> Iterator[Source]:
     """The files that were meant by a path; of an archive its members, or the one that the path names."""
     member = None if path.exists() else unpack.split(path)
     for source in walk.sources(member[0] if member else path, refuse):

@@ -8,6 +8,7 @@ which is what `Content-Length` and a repeated request need.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,6 +19,12 @@ from gateway.errors import Reject, Retry
 
 CHUNK = 256 * 1024
 """Bytes read at a time: large enough for the disk, small enough to hold several."""
+
+
+COARSE = 2_000_000_000
+"""Nanoseconds between two moments that every file system tells apart; those of FAT are the coarsest."""
+FINE = 50_000_000
+"""The same where file systems write fractions of seconds: several ticks of the slowest clocks of kernels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,13 @@ class FileStamp:
     def of(cls, status: os.stat_result) -> FileStamp:
         """The stamp in the result of a `stat`."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the next change of the file will show in its stamp, however coarse its file system's clock
+        is. What is remembered of a file by a stamp that is not settled may be out of date unseen."""
+        tick = FINE if self.modified_ns % 1_000_000_000 else COARSE
+        return abs(time.time_ns() - self.modified_ns) > tick
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
-from fnmatch import fnmatch, fnmatchcase
+from fnmatch import fnmatchcase, translate
 from pathlib import Path
 
 from gateway.model import Source
@@ -15,6 +15,8 @@ LITTER = (
     "*.tmp", "*.part", "*.partial", "*.crdownload", "*.filepart",
 )  # fmt: skip
 """Names that desktops, file servers and unfinished copies leave; inside folders they are passed over."""
+
+_LITTER = re.compile("|".join(map(translate, LITTER)))
 
 
 def sources(path: Path, unreadable: Callable[[Path, str], None]) -> Iterator[Source]:
@@ -41,7 +43,7 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def is_litter(name: str) -> bool:
     """Whether a file or folder of this name is nobody's."""
-    return any(fnmatch(name, pattern) for pattern in LITTER)
+    return _LITTER.match(name) is not None
 
 
 def is_companion(name: str, companions: Collection[str]) -> bool:

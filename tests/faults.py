@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body(slow=fault is Fault.SLOW)
         if body is None:
             return
-        uids = list(_uids(body, self.headers["Content-Type"]))
+        uids = list(posted_uids(body, self.headers["Content-Type"]))
         with self.server.lock:
             self.server.faults[fault] += 1
             self.server.sent.update(uids)
@@ -196,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
-def _uids(body: bytes, content_type: str) -> Iterator[str]:
+def posted_uids(body: bytes, content_type: str) -> Iterator[str]:
     """The SOP Instance UIDs of the Part 10 files in a store request."""
     boundary = content_type.split("boundary=")[1].split(";", maxsplit=1)[0].strip('"').encode()
     for part in body.split(b"--" + boundary)[1:-1]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from gateway.config import uid_namespace
 from gateway.intake.archives import Gate
 from gateway.intake.configuration import Configuration, load
 from gateway.intake.folder import HotFolder
@@ -56,7 +57,9 @@ class Standing:
     log: io.StringIO = field(default_factory=io.StringIO)
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger.open(self.configuration.ledger, now=self.now)
+        given = self.configuration.uid_namespace
+        namespace = uid_namespace(given).value if given else None
+        self.ledger = Ledger.open(self.configuration.ledger, now=self.now, uid_namespace=namespace)
         self.daemon = Daemon(
             self.configuration, self.ledger, Journal(self.now, self.log), self.clock, self.now
         )

@@ -52,7 +52,8 @@ def test_of_several_mappings_the_first_that_is_for_a_file_is_taken(
     files: list[Path], archive: str, tmp_path: Path
 ) -> None:
     (tmp_path / "papers.yaml").write_text("match: {kind: pdf}\nattributes: {PatientID: paper}\n")
-    (tmp_path / "rest.yaml").write_text("attributes: {PatientID: rest}\n")
+    both = "attributes: {PatientID: rest}\nkinds: {dicom: {attributes: {PatientID: rest}}}\n"
+    (tmp_path / "rest.yaml").write_text(both)
     outcomes = gateway.store(files, archive, mapping=[tmp_path / "papers.yaml", str(tmp_path / "rest.yaml")])
     assert {outcome.status for outcome in outcomes} == {Status.STORED}
     for patient in ("paper", "rest"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,24 @@ def test_stream_can_be_read_twice(tmp_path: Path) -> None:
     stream = Stream.of(b"<", FileSlice.whole(file), b">")
     assert stream.length == 512_002
     assert stream.read() == stream.read() == b"<" + file.read_bytes() + b">"
+
+
+@pytest.mark.parametrize(
+    ("modified", "settled"),
+    [
+        (1_000_000_000_000, False),  # a whole second, and so perhaps the next one too
+        (998_000_000_000, False),
+        (997_000_000_000, True),
+        (1_003_000_000_000, True),  # by another computer's clock
+        (999_999_999_999, False),
+        (999_900_000_001, True),
+    ],
+)
+def test_a_stamp_is_settled_when_the_next_change_will_show(
+    modified: int, settled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: 1_000_000_000_000)
+    assert FileStamp(1, modified, 1).settled is settled
 
 
 def test_slice_reads_only_its_part(tmp_path: Path) -> None:

@@ -10,14 +10,39 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from support import unavailable
+
 PATIENCE = 120.0
 """Seconds in which what must happen has happened, on the slowest machine."""
+
+FOLDER: dict[str, Any] = {
+    "path": "inbox", "mapping": "photo", "settle": "1s", "scan": "1s", "originals": {"move": "done"},
+}  # fmt: skip
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """A file system of its own with so much room (`2m`); what is not permitted here is not tested."""
+    place.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", os.fspath(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        unavailable(f"nothing can be mounted here: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", os.fspath(place)], check=True)
 
 
 class Watched:
@@ -34,16 +59,7 @@ class Watched:
         self.process: subprocess.Popen[bytes] | None = None
         self.configure(
             destinations={"archive": {"url": url, "jobs": folder.pop("jobs", 2)}},
-            folders=[
-                {
-                    "path": "inbox",
-                    "mapping": "photo",
-                    "settle": "1s",
-                    "scan": "1s",
-                    "originals": {"move": "done"},
-                    **folder,
-                }
-            ],
+            folders=[{**FOLDER, **folder}],
             ledger="ledger.db",
         )
 
@@ -107,6 +123,15 @@ class Watched:
             except ValueError:
                 found.append({"event": "noise", "text": line})
         return found
+
+    def settled(self, count: int) -> bool:
+        """Whether so many files are finished, and each is where the configuration wants it."""
+        states = self.states()
+        return (
+            sum(states.values()) == count
+            and not set(states) - {"stored", "warning", "duplicate", "rejected"}
+            and not self.files_in(self.inbox)
+        )
 
     def until(self, condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
         """Waits for a condition; fails with the log where it does not come about."""

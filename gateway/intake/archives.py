@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gateway.config import Destination, Site
-from gateway.errors import Refused
+from gateway.errors import Fatal, Refused
 from gateway.intake.configuration import Archive
 from gateway.model import Instance, Outcome
 from gateway.stow.client import Client
@@ -143,13 +143,15 @@ class Gate:
             client.close()
 
     def _client(self, site: Site) -> Client:
-        """The connections with the headers that belong to files of a site."""
+        """The connections with the headers that belong to files of a site. Raises `Refused`."""
         wanted = replace(self.archive.destination_for(site), retry_for=PATIENCE)
         with self._lock:
-            client = self._clients.get(wanted)
-            if client is None:
-                client = self._clients[wanted] = self._open_client(wanted)
-            return client
+            if wanted not in self._clients:
+                try:
+                    self._clients[wanted] = self._open_client(wanted)
+                except Fatal as error:  # a certificate, say, that cannot be read just now
+                    raise Refused(str(error)) from error
+            return self._clients[wanted]
 
     def _wait_turn(self) -> None:
         """Keeps to the rate, over all workers."""

@@ -9,43 +9,54 @@ original moved, deleted or put aside <── all destinations have answered <─
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from gateway import pipeline, walk
-from gateway.errors import Fatal, GatewayError, Retry
-from gateway.intake import groups, originals
-from gateway.intake.configuration import Action, Configuration, Folder, kept_out
-from gateway.intake.groups import Member
+from gateway.errors import Fatal, GatewayError
+from gateway.intake import groups, study
+from gateway.intake.complete import EMPTY, GROUP_OPEN, UNREADABLE, Sightings
+from gateway.intake.configuration import Archive, Configuration, Folder, Sidecars, kept_out
+from gateway.intake.groups import Group
 from gateway.intake.journal import Journal
+from gateway.intake.lock import Lock
+from gateway.intake.putaway import PutAway
 from gateway.intake.scan import Entry, Offline, Root
-from gateway.intake.work import Inbox
+from gateway.intake.work import CHANGED, Inbox, work_for
 from gateway.ledger import Entry as Row
 from gateway.ledger import Growing, Ledger, Query, Ready, State
-from gateway.ledger.files import Original
-from gateway.ledger.states import DONE, UNCLAIMED
+from gateway.ledger.states import UNCLAIMED
 from gateway.mapping.description import Description
+from gateway.mapping.language import Mapping as SiteMapping
 from gateway.mapping.language import load
+from gateway.mapping.sheets import TEMPLATES, sheets
+from gateway.mapping.sources.sidecar import SidecarSource
+from gateway.mapping.templates import load_template
 from gateway.model import Source
 from gateway.pipeline import Work
 from gateway.stream import FileStamp
 
-WAITING = frozenset({State.SEEN, State.SETTLING})
 LONGEST_RECHECK = 86_400.0
 """Seconds between two looks at a held file, at most."""
 
+A_TICK = 1e-6
+"""Seconds by which one file is due before the next, so that they are claimed in their order."""
 
-@dataclass(slots=True)
-class _Sighting:
-    """What is known of a file that is there: since when it is as it is, and whether workers have it."""
+_WAITING = Query(states=frozenset({State.SEEN, State.SETTLING}))
+_GIVEN_UP = tuple(Query(states=frozenset({State.HELD}), reason=reason) for reason in (GROUP_OPEN, UNREADABLE))
+_GIVEN_BACK = replace(_WAITING, reason=CHANGED)
+"""The files that wait for a scan: for the first time, in vain until now, and again."""
 
-    stamp: FileStamp
-    since: float
-    scans: int = 1
-    passed: bool = False
+_LATE = {
+    EMPTY: "The file is still empty: it was waited for in vain",
+    UNREADABLE: "The file cannot be opened: check its permissions, and who else has it open. It goes on by "
+    "itself once it can be",
+    GROUP_OPEN: "Its group is not complete: others of it are still being written, or cannot be opened, or "
+    "the file is missing that says that it is. It goes on by itself once it is",
+}
+"""What is said of files that were waited for long enough."""
 
 
 @dataclass(slots=True)
@@ -63,131 +74,185 @@ class HotFolder:
     now: Callable[[], float]
     inbox: Inbox = field(init=False)
     root: Root = field(init=False)
+    lock: Lock = field(init=False)
+    originals: PutAway = field(init=False)
     offline_since: float | None = None
     offline_why: str = ""
     scanned_at: float | None = None
     last_file: float | None = None
     """When a new file was seen last, by `clock`."""
-    _seen: dict[str, _Sighting] = field(default_factory=dict)
+    _sightings: Sightings = field(init=False)
     _files: dict[Path, FileStamp | None] = field(default_factory=dict)
     _companions: tuple[str, ...] = ()
+    _closed: set[str] = field(default_factory=set)
+    _loading: threading.Lock = field(default_factory=threading.Lock)
     _first: bool = True
+    _said_unlocked: bool = False
 
     def __post_init__(self) -> None:
-        self.root = Root(
-            self.folder.path,
-            ignore=self.folder.ignore,
-            kept_out=frozenset(os.fspath(each) for each in kept_out(self.configuration)),
-        )
+        self.root = Root(self.folder.path, self.folder.ignore, frozenset(self._kept_out()))
+        self.lock = Lock(self.folder.path, self.configuration.ledger)
+        self.originals = PutAway(self.folder, self.configuration, self.ledger, self.journal, self.now)
+        self._sightings = Sightings(self.folder)
         self._load()
+
+    def _kept_out(self) -> Iterator[str]:
+        """The gateway's own places that are in the folder, as a scan would name them."""
+        root = os.path.realpath(self.folder.path)
+        for place in kept_out(self.configuration):
+            relative = os.path.relpath(os.path.realpath(place), root)
+            if not relative.startswith(".."):
+                yield os.path.join(self.folder.path, relative)  # noqa: PTH118 - compared as text
 
     # Scanning
 
     def scan(self) -> None:
         """Looks through the folder once and passes on what is complete. Raises `Pause` as the ledger does."""
+        self.reload()
         try:
-            found = {each.relative: each for each in self.root.scan() if not self._is_companion(each)}
-            self.root.mounted = self.root.check() or self.root.mounted
-        except Offline as error:
+            found = {each.relative: each for each in self.root.scan() if not self.is_companion(each)}
+            self.acquire()
+        except (Offline, Fatal) as error:
             self._went_offline(str(error))
             return
         self._is_online()
-        self.reload()
-        self._see(found)
+        self._tell(found)
         self._let_go(found)
-        self._pass_on(found)
-        self._settle_originals()
+        self._pass_on()
+        self._give_up()
+        self._sightings.forget(self.originals.settle())
+        self._settle_markers(found)
         self.scanned_at = self.clock()
 
-    def _is_companion(self, entry: Entry) -> bool:
+    def acquire(self) -> None:
+        """Keeps others with another ledger away, where that can be. Raises `Fatal` when they are there."""
+        try:
+            if not self.lock.is_held:
+                self.lock.acquire()
+        except OSError as error:
+            if not self._said_unlocked and self.folder.path.is_dir():
+                self._said_unlocked = True
+                self.journal.event("unlocked", folder=self.folder.name, why=error.strerror or str(error))
+
+    def is_companion(self, entry: Entry) -> bool:
         """Whether a file only describes others."""
         return walk.is_companion(entry.relative.rpartition("/")[2], self._companions)
 
-    def _see(self, found: Mapping[str, Entry]) -> None:
-        """Tells the ledger what is new or has changed, and remembers since when."""
+    def _tell(self, found: Mapping[str, Entry]) -> None:
+        """Tells the ledger what is new or has changed, in natural order, and remembers since when."""
         moment = self.clock()
-        news: list[tuple[str, FileStamp]] = []
-        for relative, entry in found.items():
-            known = self._seen.get(relative)
-            if known is None or known.stamp != entry.stamp:
-                self._seen[relative] = _Sighting(entry.stamp, moment)
-                news.append((relative, entry.stamp))
-            else:
-                known.scans += 1
-        if not news:
-            return
-        seen = self.ledger.files.see(self.folder.name, self._storable(news), self.inbox.destinations)
-        if seen.new:
-            self.last_file = moment
-            self.journal.event("seen", folder=self.folder.name, files=len(seen.new))
-
-    def _storable(self, news: Iterable[tuple[str, FileStamp]]) -> Iterator[tuple[str, FileStamp]]:
-        return (each for each in news if not groups.is_done_file(each[0], self.folder.group))
+        news = self._sightings.compare(found.values())
+        files = [each for each in news if not groups.is_done_file(each.relative, self.folder.group)]
+        if files:
+            files.sort(key=lambda each: walk.natural(each.relative))
+            stamps = ((each.relative, each.stamp) for each in files)
+            seen = self.ledger.files.see(self.folder.name, stamps, self.inbox.destinations)
+            if seen.new:
+                self.last_file = moment
+                self.journal.event("seen", folder=self.folder.name, files=len(seen.new))
+        self._sightings.remember(news, moment)
 
     def _let_go(self, found: Mapping[str, Entry]) -> None:
         """Forgets what is gone; a file that was taken away before it was stored is recorded so."""
-        gone = [relative for relative in self._seen if relative not in found]
-        for relative in gone:
-            del self._seen[relative]
+        gone = self._sightings.missing(found)
         if self._first:
-            self._first = False
             open_rows = self.ledger.reports.every(Query(states=UNCLAIMED, folder=self.folder.name))
             gone += [row.path for row in open_rows if row.path not in found]
+        gone = [relative for relative in gone if self.root.has_seen(relative)]
         if gone:
             self.ledger.files.vanished(self.folder.name, gone)
+        self._sightings.forget(gone)
+        self._first = False
 
-    def _pass_on(self, found: Mapping[str, Entry]) -> None:
+    # What is complete
+
+    def _pass_on(self) -> None:
         """Lets workers have the files that are complete as far as can be seen from outside."""
-        due = self._complete(found)
-        again = [relative for relative, each in self._seen.items() if each.passed]
-        if not due and not again:
+        complete = self._sightings.complete(self.clock())
+        if not complete and next(self._sightings.passed(), None) is None:
             return
-        rows = self._waiting_rows()
-        ready: list[Ready] = []
-        for relative in (*due, *(each for each in again if each in rows)):
-            sighting = self._seen[relative]
-            files = [row for row in rows.get(relative, ()) if row.stamp == sighting.stamp]
-            if not self._opens(relative):
-                sighting.since = self.clock()  # somebody has it: wait as for one that changed
-                continue
-            sighting.passed = True
-            ready += [Ready(row.id, group=self._group(relative)) for row in files]
-        self.ledger.files.ready(ready)
+        rows = self._waiting(*((_WAITING, *_GIVEN_UP) if complete else (_GIVEN_BACK,)))
+        stale = self._tell_again(rows)
+        complete = [group for group in complete if stale.isdisjoint(group.names)]
+        complete.sort(key=lambda group: walk.natural(group.names[0]))
+        ready = [each for group in complete for each in self._ready(group, rows)]
+        ready += [Ready(row.id) for row in self._given_back(rows)]
+        first = self.ledger.files.now() - len(ready) * A_TICK
+        self.ledger.files.ready(
+            replace(each, due=first + number * A_TICK) for number, each in enumerate(ready)
+        )
+        for group in complete:
+            self._closed.add(group.key)
+            for name in group.names:
+                self._sightings[name].passed = True
 
-    def _complete(self, found: Mapping[str, Entry]) -> list[str]:
-        """The files that have settled, and whose group is closed."""
-        moment = self.clock()
-        settle = self.folder.settle.total_seconds()
-        settled = {
-            relative
-            for relative, each in self._seen.items()
-            if not each.passed and each.scans > 1 and each.stamp.size and moment - each.since >= settle
-        }
-        if not settled:
-            return []
-        members = [Member(relative, self._seen[relative].since) for relative in found]
-        by_key = groups.groups(members, self.folder.group, moment)
-        due: list[str] = []
-        for group in by_key.values():
-            if group.closed and all(name in settled or self._seen[name].passed for name in group.names):
-                due += [name for name in group.names if name in settled]
-        return due
-
-    def _group(self, relative: str) -> str:
-        return groups.key_of(relative, self.folder.group) if self.folder.group else ""
-
-    def _waiting_rows(self) -> Mapping[str, list[Row]]:
+    def _waiting(self, *which: Query) -> dict[str, list[Row]]:
+        """The files that wait for a scan, by their path."""
         rows: dict[str, list[Row]] = {}
-        for row in self.ledger.reports.every(Query(states=WAITING, folder=self.folder.name)):
-            rows.setdefault(row.path, []).append(row)
+        for query in which:
+            for row in self.ledger.reports.every(replace(query, folder=self.folder.name)):
+                rows.setdefault(row.path, []).append(row)
         return rows
 
-    def _opens(self, relative: str) -> bool:
-        try:
-            with (self.folder.path / relative).open("rb"):
-                return True
-        except OSError:
-            return False
+    def _ready(self, group: Group, rows: Mapping[str, list[Row]]) -> list[Ready]:
+        """The files of a group that workers do not have yet; they are claimed together."""
+        mine = [
+            row
+            for name in group.names
+            if not self._sightings[name].passed
+            for row in rows.get(name, ())
+            if row.stamp == self._sightings[name].stamp
+        ]
+        if self.folder.group is None or not mine:
+            return [Ready(row.id) for row in mine]
+        key = f"{group.key}\x1f{min(row.id for row in mine)}"  # the next files of this name are another group
+        return [Ready(row.id, group=key) for row in mine]
+
+    def _given_back(self, rows: Mapping[str, list[Row]]) -> Iterator[Row]:
+        """Files that workers gave back, and that are as they were found all the same."""
+        for relative, files in rows.items():
+            sighting = self._sightings.get(relative)
+            if sighting is not None and sighting.passed:
+                yield from (row for row in files if row.stamp == sighting.stamp)
+
+    def _tell_again(self, rows: Mapping[str, list[Row]]) -> set[str]:
+        """Files that changed while somebody worked on them: the ledger did not hear of it then."""
+        stale: dict[str, FileStamp] = {}
+        for relative, files in rows.items():
+            sighting = self._sightings.get(relative)
+            if sighting is not None and any(row.stamp != sighting.stamp for row in files):
+                stale[relative] = sighting.stamp
+                sighting.passed = False
+        if stale:
+            to = {row.destination: None for relative in stale for row in rows[relative]}
+            self.ledger.files.see(self.folder.name, stale.items(), tuple(to))
+        return set(stale)
+
+    def _give_up(self) -> None:
+        """Says of files that they were waited for long enough; they may still become complete."""
+        late = self._sightings.late(self.clock())
+        if not late:
+            return
+        rows = self._waiting(_WAITING)
+        for reason, names in late.items():
+            ids = [row.id for name in names for row in rows.get(name, ())]
+            if reason == EMPTY:
+                self.ledger.files.reject(ids, reason, _LATE[reason])
+            else:
+                self.ledger.files.hold(ids, reason, _LATE[reason], again=None)
+            for name in names:
+                self._sightings[name].given_up = True
+            self.journal.event("waited-in-vain", folder=self.folder.name, reason=reason, files=len(ids))
+
+    def _settle_markers(self, found: Mapping[str, Entry]) -> None:
+        """Puts the files away that said that a group is complete, once the files of the group are away."""
+        grouping = self.folder.group
+        markers = {name for name in found if groups.is_done_file(name, grouping)}
+        here = {groups.key_of(name, grouping) for name in found if name not in markers}
+        for name in markers:
+            if groups.key_of(name, grouping) in self._closed - here:
+                self.originals.settle_marker(name, found[name].stamp)
+        self._closed &= here
 
     # Away and back
 
@@ -196,30 +261,44 @@ class HotFolder:
             self.offline_since = self.clock()
             self.journal.event("offline", folder=self.folder.name)
         self.offline_why = why
+        self.lock.release()
 
     def _is_online(self) -> None:
         if self.offline_since is not None:
             self.offline_since, self.offline_why = None, ""
             self.journal.event("online", folder=self.folder.name)
 
-    # Mappings, tables and sidecars that change
+    # Mappings that change
 
     def reload(self) -> None:
         """Loads the mappings anew when their files have changed; faulty ones leave the old in their place."""
-        if not self._files or all(_stamp(path) == stamp for path, stamp in self._files.items()):
-            return
-        try:
-            self._load()
-        except Fatal as error:
-            self._files = {path: _stamp(path) for path in self._files}
-            self.journal.event("mapping-faulty", folder=self.folder.name, faults=len(str(error).splitlines()))
-        else:
-            self.journal.event("mapping-loaded", folder=self.folder.name)
+        with self._loading:
+            if all(_stamp(path) == stamp for path, stamp in self._files.items()):
+                return
+            try:
+                self._load()
+            except Fatal as error:
+                self._files = {path: _stamp(path) for path in self._files}
+                self.journal.event("mapping-faulty", folder=self.folder.name, why=str(error))
+            else:
+                self.journal.event("mapping-loaded", folder=self.folder.name)
 
     def _load(self) -> None:
-        mappings = tuple(map(load, self.folder.mappings))
-        self._files = {path: _stamp(path) for mapping in mappings for path in mapping.files}
+        """Loads the mappings and the templates that they name. Raises `Fatal` with their faults."""
+        load_template.cache_clear()
+        read = [load(name) for name in self.folder.mappings]
+        files = {path: _stamp(path) for mapping in read for path in (*mapping.files, *_templates(mapping))}
+        mappings = tuple(_with_sidecars(mapping, self.folder.sidecar) for mapping in read)
+        if self.folder.sidecar is Sidecars.REQUIRED and not any(map(_has_sidecar, mappings)):
+            raise Fatal(
+                f"the folder {self.folder.name} says sidecar: required, but none of its mappings reads one: "
+                "add sidecar under sources"
+            )
+        self._files = files
         self._companions = tuple(name for mapping in mappings for name in mapping.companions)
+        self.inbox = self._inbox(mappings)
+
+    def _inbox(self, mappings: tuple[SiteMapping, ...]) -> Inbox:
         folder = self.folder
         description = Description(
             mappings=mappings,
@@ -230,7 +309,7 @@ class HotFolder:
             routes=tuple((route.destination, route.when) for route in folder.to),
         )
         first = folder.recheck.total_seconds()
-        self.inbox = Inbox(
+        return Inbox(
             name=folder.name,
             root=folder.path,
             work=Work(
@@ -242,111 +321,64 @@ class HotFolder:
             give_up=folder.give_up,
             recheck=Growing(first, max(first, LONGEST_RECHECK)),
             grouped=folder.group is not None,
-            key_of=self._group,
+            key_of=lambda relative: groups.key_of(relative, folder.group),
+            check=self.root.check,
+            read=self._files,
         )
-
-    # Originals
-
-    def _settle_originals(self) -> None:
-        for original in self.ledger.files.originals_due(self.folder.name):
-            try:
-                self.ledger.files.original_done(original, self._settle(original))
-            except Retry as error:  # no room or no permission: the next scan tries again
-                self.journal.event("original-stays", file=original.files[0].id, why=type(error).__name__)
-            else:
-                self._seen.pop(original.path, None)
-
-    def _settle(self, original: Original) -> str:
-        """Does with an original what its outcomes ask for; where it is now."""
-        path = self.folder.path / original.path
-        stamp = original.files[0].stamp
-        bad = [row for row in original.files if row.state in (State.REJECTED, State.REFUSED)]
-        if bad:
-            return _where(
-                originals.put_aside(
-                    path, self.folder.rejected, original.path, stamp, self._record(path, bad[0])
-                )
-            )
-        if not all(row.state in DONE or row.state is State.SKIPPED for row in original.files):
-            return "stays"
-        action = self.folder.originals
-        if action.action is Action.DELETE:
-            return "deleted" if originals.delete(path, stamp) else "gone"
-        if action.action is Action.MOVE and action.to is not None:
-            return _where(originals.move(path, self._place(original), original.path, stamp))
-        return "stays"
-
-    def _place(self, original: Original) -> Path:
-        """The folder that an original is moved to."""
-        row = next((each for each in original.files if each.state in DONE), original.files[0])
-        detail = self.ledger.reports.detail(row.id)
-        attributes = (detail.attributes if detail else None) or {}
-        folder, _, name = original.path.rpartition("/")
-        facts: dict[str, Any] = {
-            "date": datetime.fromtimestamp(row.finished_at or self.now(), UTC).strftime("%Y-%m-%d"),
-            "folder": folder,
-            "relative": original.path,
-            "name": name,
-            "status": row.state.value,
-            "patient": _as_name(attributes.get("PatientID", "")),
-            "accession": _as_name(attributes.get("AccessionNumber", "")),
-            "study": row.identity.study if row.identity else "",
-        }
-        assert self.folder.originals.to is not None  # noqa: S101 - asked by the caller
-        text = self.folder.originals.to.render({"original": facts}, []).text
-        return self.configuration.path.parent.absolute() / text
-
-    def _record(self, path: Path, row: Row) -> Mapping[str, Any]:
-        """What `NAME.error.json` says of a file that was put aside."""
-        return {
-            "source": str(path),
-            "destination": self.configuration.archives[row.destination].destination.url
-            if row.destination in self.configuration.archives
-            else row.destination,
-            "status": "failed" if row.state is State.REFUSED else row.state.value,
-            "reason": row.reason,
-            "text": row.text,
-            "attempts": row.attempts,
-            "time": datetime.fromtimestamp(row.finished_at or self.now(), UTC).isoformat(timespec="seconds"),
-            "sop_instance_uid": row.identity.instance if row.identity else None,
-        }
-
-    def remove_old(self) -> None:
-        """Deletes moved originals whose retention is over."""
-        action = self.folder.originals
-        if action.retention is None or action.to is None:
-            return
-        fixed = action.to.parts[0] if action.to.parts else ""
-        if isinstance(fixed, str) and fixed.strip("./"):
-            place = self.configuration.path.parent / fixed
-            originals.remove_old(place, self.now() - action.retention.total_seconds())
 
     # Files that are stored, and what they depend on
 
-    def attributes_now(self, row: Row, moved: Path | None) -> Mapping[str, str] | None:
+    def attributes_now(self, row: Row, moved: Path | None, archive: Archive) -> Mapping[str, str] | None:
         """What a stored file would be sent with today; None where that cannot be told."""
-        from gateway.intake import study
-
-        path = moved or self.folder.path / row.path
-        source = Source(path, self.folder.path, member=self.folder.path / row.path if moved else None)
-        if _stamp(path) is None:
+        original = self.folder.path / row.path
+        path = moved or original
+        if _stamp(path) is None or (self.folder.group and _names_group(self.inbox)):
             return None
+        source = Source(path, self.folder.path, member=original if moved else None)
+        work = work_for(row, self.inbox, archive)
         try:
-            candidate = pipeline.examine(pipeline.look(source, self.inbox.work), self.inbox.work)
-            return study.flat(pipeline.attributes(candidate, self.inbox.work))
+            candidate = pipeline.examine(pipeline.look(source, work), work, digest=row.digest)
+            return study.flat(pipeline.attributes(candidate, work))
         except GatewayError:
             return None
 
 
-def _as_name(text: str) -> str:
-    """The text as one name of a folder."""
-    return "".join("_" if each in '/\\:*?"<>|' or not each.isprintable() else each for each in text).strip(
-        ". "
+def _templates(mapping: SiteMapping) -> Iterator[Path]:
+    """The files of the object templates that a mapping names."""
+    named = {mapping.template, *(part.template for part in mapping.kinds.values())} - {None}
+    for name in named:
+        assert name is not None  # noqa: S101 - it was just left out
+        load_template(name)
+        yield from (sheet.path for sheet in sheets(name, TEMPLATES, []))
+
+
+def _with_sidecars(mapping: SiteMapping, rule: Sidecars) -> SiteMapping:
+    """The mapping with its sidecars as the folder wants them."""
+    if rule is Sidecars.OPTIONAL:
+        return mapping
+    sources = tuple(
+        (each.demanded() if rule is Sidecars.REQUIRED else each.unread())
+        if isinstance(each, SidecarSource)
+        else each
+        for each in mapping.sources
     )
+    return replace(mapping, sources=sources)
 
 
-def _where(path: Path | None) -> str:
-    return os.fspath(path) if path else "gone"
+def _has_sidecar(mapping: SiteMapping) -> bool:
+    return any(isinstance(each, SidecarSource) for each in mapping.sources)
+
+
+def _names_group(inbox: Inbox) -> bool:
+    """Whether attributes depend on which files came together, which nobody knows later."""
+    return any(
+        use.source == "group"
+        for mapping in inbox.work.description.mappings
+        for level in (*mapping.levels, *(level for part in mapping.kinds.values() for level in part.levels))
+        for assignment in level
+        for expression in assignment.expressions
+        for use in expression.uses
+    )
 
 
 def _stamp(path: Path) -> FileStamp | None:

@@ -6,7 +6,7 @@ Without grouping each file is a group of its own, and closed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
@@ -56,16 +56,17 @@ def is_done_file(relative: str, grouping: Grouping | None) -> bool:
     return bool(grouping and grouping.done and fnmatch(name, grouping.done))
 
 
-def groups(members: Iterable[Member], grouping: Grouping | None, now: float) -> Mapping[str, Group]:
-    """The groups of the files in a folder, by key; files that only say that one is done are in none."""
+def groups(members: Iterable[Member], grouping: Grouping | None, now: float) -> list[Group]:
+    """The groups of the files in a folder; files that only say that one is done are in none."""
     found: dict[str, list[Member]] = {}
     said: set[str] = set()
     for member in members:
+        key = key_of(member.relative, grouping)
         if is_done_file(member.relative, grouping):
-            said.add(_done_key(member.relative, grouping))
+            said.add(key)
         else:
-            found.setdefault(key_of(member.relative, grouping), []).append(member)
-    return {key: _group(key, files, grouping, now, said) for key, files in found.items()}
+            found.setdefault(key, []).append(member)
+    return [_group(key, files, grouping, now, said) for key, files in found.items()]
 
 
 def _group(key: str, files: list[Member], grouping: Grouping | None, now: float, said: set[str]) -> Group:
@@ -76,9 +77,3 @@ def _group(key: str, files: list[Member], grouping: Grouping | None, now: float,
         return Group(key, names, key in said)
     last = max(each.changed for each in files)
     return Group(key, names, now - last >= grouping.quiet.total_seconds())
-
-
-def _done_key(relative: str, grouping: Grouping | None) -> str:
-    """The group that a `.done` file is about: its folder's, its name's, or all."""
-    assert grouping is not None  # noqa: S101 - there are no such files without grouping
-    return key_of(relative, grouping)

@@ -7,6 +7,7 @@ moment leaves the file in one place or in both, never in none.
 from __future__ import annotations
 
 import errno
+import filecmp
 import json
 import os
 import shutil
@@ -24,32 +25,35 @@ ERROR = ".error.json"
 
 
 def delete(path: Path, stamp: FileStamp) -> bool:
-    """Removes an original if it is still what was read; False where it is gone or another file by now."""
+    """Removes an original if it is still what was read; False where it is gone or another file by now.
+
+    Raises `Retry` when that is not permitted: the original stays where it is.
+    """
     if _stamp(path) != stamp:
         return False
-    path.unlink(missing_ok=True)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Retry(f"{path} could not be deleted: {error.strerror or error}. It stays") from error
     return True
 
 
 def move(path: Path, folder: Path, relative: str, stamp: FileStamp) -> Path | None:
     """Moves an original below `folder`, under the path that it had below its root, or one like it.
 
-    Where it is then; None where it is gone or another file by now. Raises `Retry` when there is no room
-    or no permission: the original stays where it is.
+    Where it is then, also when an earlier call or another process has moved it; None where it is gone, or
+    another file by now. Raises `Retry` when there is no room or no permission: the original stays where it
+    is.
     """
-    if _stamp(path) != stamp:
-        return None
     wanted = folder / relative
+    found = _stamp(path)
+    if found != stamp:
+        return _moved_before(wanted, stamp) if found is None else None
     try:
         wanted.parent.mkdir(parents=True, exist_ok=True)
-        for target in _names(wanted):
-            if _moved(path, target):
-                return target
+        return next(target for target in _names(wanted) if _moved(path, target))
     except OSError as error:
-        raise Retry(
-            f"{path} could not be moved to {wanted.parent}: {error.strerror or error}. It stays where it is"
-        ) from error
-    raise AssertionError("there is no end of names")
+        raise _stays(path, wanted, error) from error
 
 
 def put_aside(
@@ -59,23 +63,15 @@ def put_aside(
 
     The reason is written first: no file is ever there without one. As `move` otherwise.
     """
-    if _stamp(path) != stamp:
-        return None
     wanted = folder / relative
+    found = _stamp(path)
+    if found != stamp:
+        return _moved_before(wanted, stamp) if found is None else None
     try:
         wanted.parent.mkdir(parents=True, exist_ok=True)
-        for target in _names(wanted):
-            reason = target.with_name(target.name + ERROR)
-            if target.exists() or (reason.exists() and not _is_about(reason, record)):
-                continue
-            _write(reason, record)
-            if _moved(path, target):
-                return target
+        return next(target for target in _names(wanted) if _put(path, target, record))
     except OSError as error:
-        raise Retry(
-            f"{path} could not be moved to {wanted.parent}: {error.strerror or error}. It stays where it is"
-        ) from error
-    raise AssertionError("there is no end of names")
+        raise _stays(path, wanted, error) from error
 
 
 def remove_old(folder: Path, before: float) -> int:
@@ -110,31 +106,62 @@ def _names(wanted: Path) -> Iterator[Path]:
         number += 1
 
 
+def _stays(path: Path, wanted: Path, error: OSError) -> Retry:
+    return Retry(
+        f"{path} could not be moved to {wanted.parent}: {error.strerror or error}. It stays where it is"
+    )
+
+
+def _moved_before(wanted: Path, stamp: FileStamp) -> Path | None:
+    """Where a file is that was moved already, by its size and time; None where it is not."""
+    for target in _names(wanted):
+        found = _stamp(target)
+        if found is None:
+            return None
+        if (found.size, found.modified_ns) == (stamp.size, stamp.modified_ns):
+            return target
+    return None
+
+
 def _moved(path: Path, target: Path) -> bool:
     """Whether the file is at `target` now and no longer at `path`; False where something else is there."""
     try:
         os.link(path, target)
     except FileExistsError:
-        if not _same(path, target):
+        if not path.samefile(target):
             return False
+        if path.stat().st_nlink < 2:  # two ways to write the one name that it has
+            return True
+        # an earlier attempt did not get further than the second name
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         if not _copied(path, target):
             return False
-    path.unlink()
+    path.unlink(missing_ok=True)  # two daemons may be at it
     return True
 
 
-def _same(path: Path, target: Path) -> bool:
-    """Whether an earlier attempt got as far as the second name of the same file."""
-    return path.samefile(target)
+def _put(path: Path, target: Path, record: Mapping[str, Any]) -> bool:
+    """Whether the file is at `target` now, with its reason; False where something else is there."""
+    reason = target.with_name(target.name + ERROR)
+    if target.exists() and not (path.samefile(target) or _is_copy(path, target)):
+        return False
+    if reason.exists() and not _is_about(reason, record):
+        return False
+    _write(reason, record)
+    try:
+        return _moved(path, target)
+    except OSError:
+        if not target.exists():  # a reason without its file tells nobody anything
+            reason.unlink(missing_ok=True)
+        raise
 
 
 def _copied(path: Path, target: Path) -> bool:
     """Copies a file to another file system, so that it is there whole or not at all."""
     if target.exists():
-        return False
+        return _is_copy(path, target)  # an earlier attempt did not get further than that
     part = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
         shutil.copy2(path, part)
@@ -152,10 +179,18 @@ def _copied(path: Path, target: Path) -> bool:
     return True
 
 
+def _is_copy(path: Path, target: Path) -> bool:
+    """Whether two files have one time and one content."""
+    one, other = path.stat(), target.stat()
+    same = (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    return same and filecmp.cmp(path, target, shallow=False)
+
+
 def _write(path: Path, record: Mapping[str, Any]) -> None:
     part = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        part.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+        part.write_text(text, "utf-8", errors="backslashreplace")  # names may be of any bytes
         _sync(part)
         part.replace(path)
     finally:

@@ -1,8 +1,8 @@
 """A scan of a hot folder: the files that are there now.
 
 A scan is the truth. Events of the operating system, where there are any, only make the next one come
-early. A root that cannot be read, or on which something else is mounted than before, is offline: what
-was in it is still in it, and nothing follows from not seeing it.
+early. A root that cannot be read, or of which a mounted part is gone, is offline: what was in it is still
+in it, and nothing follows from not seeing it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING
 
 from gateway import mounts, walk
 from gateway.errors import GatewayError
+from gateway.mounts import Mount
 from gateway.stream import FileStamp
 
 if TYPE_CHECKING:
     from watchfiles import Change
+
+SHORTEST_WAIT = 0.2
+"""Seconds between two scans at least, however much happens in the folder."""
 
 
 class Offline(GatewayError):
@@ -39,36 +43,52 @@ class Entry:
 class Root:
     """The folder that is scanned, with what never belongs to it.
 
-    `ignore` are patterns for names, `kept_out` places whose content is the gateway's own. `mounted` is
-    what was mounted there when it was last seen, and is to be there again; None if that is not known.
+    `ignore` are patterns for names, `kept_out` places whose content is the gateway's own. `mountinfo`
+    is as in `gateway.mounts`.
     """
 
     path: Path
     ignore: Collection[str] = ()
     kept_out: frozenset[str] = frozenset()
-    mounted: str | None = None
-    skipped: list[str] = field(default_factory=list)
-    """Folders that the last scan could not read, with the reason."""
+    mountinfo: Path = mounts.MOUNTS
+    skipped: dict[str, str] = field(default_factory=dict)
+    """What the last scan could not look at, with the reason: paths below the root."""
+    _mounted: frozenset[Mount] = frozenset()
 
-    def check(self) -> str:
-        """What is mounted at the root, to be remembered. Raises `Offline`."""
-        mount = mounts.mount_of(self.path)
-        what = f"{mount.type} {mount.source}" if mount else ""
-        if self.mounted and what and what != self.mounted:
-            raise Offline(
-                f"{self.path} is offline: it was on {self.mounted}, and is on {what} now. Mount it again"
-            )
+    def check(self) -> None:
+        """Raises `Offline` where it cannot be read, or where something was unmounted that was in it."""
         try:
             os.stat(self.path / ".")  # noqa: PTH116 - a folder that is not there must not be made up
         except OSError as error:
-            raise Offline(f"{self.path} is offline: {error.strerror or error}") from error
-        return what
+            raise self._offline(error) from error
+        # only now: looking at it is what makes an automounter mount it
+        there = mounts.all_mounts(self.mountinfo)
+        gone = next((each for each in self._mounted if there and each not in there), None)
+        if gone is not None:
+            raise Offline(
+                f"{self.path} is offline: {gone.source} ({gone.type}) is no longer mounted at {gone.point}. "
+                "Mount it again"
+            )
 
-    def scan(self) -> Iterator[Entry]:
-        """All files that are there, folder by folder. Raises `Offline` when the root goes away."""
+    def scan(self) -> list[Entry]:
+        """All files that are there, folder by folder. Raises `Offline` also when the root goes meanwhile."""
         self.check()
-        self.skipped = []
-        yield from self._below(os.fspath(self.path), "")
+        mounted = mounts.mounts_at(self.path, self.mountinfo)
+        self.skipped = {}
+        try:
+            found = list(self._below(os.fspath(self.path), ""))
+        except OSError as error:
+            raise self._offline(error) from error
+        self.check()
+        self._mounted = mounted
+        return found
+
+    def has_seen(self, relative: str) -> bool:
+        """Whether the last scan would have found a file, had it been there: its folder could be read."""
+        return not any(relative == each or relative.startswith(f"{each}/") for each in self.skipped)
+
+    def _offline(self, error: OSError) -> Offline:
+        return Offline(f"{self.path} is offline: {error.strerror or error}")
 
     def _below(self, folder: str, prefix: str) -> Iterator[Entry]:
         try:
@@ -76,8 +96,9 @@ class Root:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
             if not prefix:
-                raise Offline(f"{self.path} is offline: {error.strerror or error}") from error
-            self.skipped.append(f"{prefix.rstrip('/')}: {error.strerror or error}")
+                raise
+            if not isinstance(error, FileNotFoundError):  # it went away between two looks
+                self.skipped[prefix.rstrip("/")] = error.strerror or str(error)
             return
         for entry in entries:
             if self._is_ignored(entry):
@@ -87,8 +108,10 @@ class Root:
                     yield from self._below(entry.path, f"{prefix}{entry.name}/")
                 elif entry.is_file():
                     yield Entry(f"{prefix}{entry.name}", FileStamp.of(entry.stat()))
-            except OSError:  # it went away between two looks
+            except FileNotFoundError:
                 continue
+            except OSError as error:
+                self.skipped[f"{prefix}{entry.name}"] = error.strerror or str(error)
 
     def _is_ignored(self, entry: os.DirEntry[str]) -> bool:
         name = entry.name
@@ -103,38 +126,36 @@ class Waker:
     """Waits until the next scan is due, or until something happened in the folder.
 
     Without events (`wanted` is False, the library is missing, the folder is on another machine) it just
-    waits. `mode` says which it is, in words.
+    waits. `mode` says which it is, in words. `mountinfo` is as in
+    `gateway.mounts`.
     """
 
-    def __init__(self, path: Path, *, wanted: bool = True) -> None:
+    def __init__(self, path: Path, *, wanted: bool = True, mountinfo: Path = mounts.MOUNTS) -> None:
         self._path = path
         self._happened = threading.Event()
         self._stopped = threading.Event()
-        self.mode = self._mode(wanted)
+        self.mode = self._mode(wanted, mountinfo)
         if self.mode == "events":
             threading.Thread(target=self._watch, name="events", daemon=True).start()
 
-    def wait(self, seconds: float, stopped: threading.Event) -> None:
-        """Returns after this time, when something happened, or soon after `stopped` is set."""
-        if self.mode != "events":
-            stopped.wait(seconds)
-            return
-        self._happened.wait(seconds)
-        self._happened.clear()
-
-    def wake(self) -> None:
-        """Ends the waiting."""
-        self._happened.set()
+    def wait(self, seconds: float) -> None:
+        """Returns after this time, when something happened, or soon after it was stopped."""
+        if self.mode == "events":
+            self._stopped.wait(min(seconds, SHORTEST_WAIT))
+            self._happened.wait(max(0.0, seconds - SHORTEST_WAIT))
+            self._happened.clear()
+        else:
+            self._stopped.wait(seconds)
 
     def stop(self) -> None:
         """Ends the waiting and gives the watch up."""
         self._stopped.set()
         self._happened.set()
 
-    def _mode(self, wanted: bool) -> str:
+    def _mode(self, wanted: bool, mountinfo: Path) -> str:
         if not wanted:
             return "polling, as configured"
-        mount = mounts.mount_of(self._path)
+        mount = mounts.mount_of(self._path, mountinfo)
         if mount and mount.remote:
             return f"polling, because it is on {mount.type}"
         try:

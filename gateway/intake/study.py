@@ -29,6 +29,8 @@ STUDY = (
 )  # fmt: skip
 """Attributes of the Patient, General Study and Patient Study modules (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2)."""
 
+_TAGS = {keyword: f"{tag_of(keyword):08X}" for keyword in (*PATIENT, *STUDY)}
+
 WHO = ("PatientID", "IssuerOfPatientID", "PatientBirthDate")
 """What is another patient when it is different."""
 
@@ -36,10 +38,11 @@ LONGEST = 512
 """Characters of a value that the ledger keeps for comparison."""
 
 
-def frozen(instance: Instance, ledger: Ledger) -> Instance:
+def frozen(instance: Instance, ledger: Ledger, *, revised_at: float | None = None) -> Instance:
     """The instance with the values that its study has.
 
-    Raises `Hold` when its own say that it is another patient's.
+    An instance that is sent anew on purpose, which was decided `revised_at` (seconds since 1970), brings
+    its study the values that it has now. Raises `Hold` when its own say that it is another patient's.
     """
     own = _shared(instance.dataset)
     names = {
@@ -47,12 +50,12 @@ def frozen(instance: Instance, ledger: Ledger) -> Instance:
         "name": str(own.get("PatientName") or ""),
         "accession": str(own.get("AccessionNumber") or ""),
     }
-    kept, _ = json.from_model(
-        dict(ledger.studies.freeze(instance.study_instance_uid, json.to_model(own), names))
-    )
-    different = sorted(_different(own, kept))
+    uid, model = instance.study_instance_uid, json.to_model(own)
+    agreed = ledger.studies.freeze(uid, model, names, older_than=revised_at)
+    different = sorted(_different(model, agreed))
     if not different:
         return instance
+    kept, _ = json.from_model(dict(agreed))
     conflict = [keyword for keyword in different if keyword in WHO and own.get(keyword) and kept.get(keyword)]
     if conflict:
         values = "; ".join(f"{each} {own[each].value!s}, and {kept[each].value!s} there" for each in conflict)
@@ -62,13 +65,19 @@ def frozen(instance: Instance, ledger: Ledger) -> Instance:
             reason="another-patient",
         )
     dataset = copy.deepcopy(instance.dataset)
-    for keyword in (*PATIENT, *STUDY):
+    for keyword in _TAGS:
         if keyword in kept:
             dataset[keyword] = kept[keyword]
         elif keyword in dataset and keyword in different:
             del dataset[keyword]
     message = f"{', '.join(different)} as in the study already, where the file would have other values"
     return replace(instance, dataset=dataset, messages=(*instance.messages, message))
+
+
+def patient_of(study: str, ledger: Ledger) -> str | None:
+    """The Patient ID that the objects of a study have; None where there are none yet."""
+    frozen = ledger.studies.frozen(study)
+    return str(json.from_model(dict(frozen))[0].get("PatientID") or "") if frozen is not None else None
 
 
 def flat(dataset: Dataset, prefix: str = "") -> dict[str, str]:
@@ -90,17 +99,16 @@ def _flat(dataset: Dataset, prefix: str) -> Iterator[tuple[str, str]]:
 def _shared(dataset: Dataset) -> Dataset:
     """The attributes that all objects of a study share."""
     shared = Dataset()
-    for keyword in (*PATIENT, *STUDY):
+    for keyword in _TAGS:
         if keyword in dataset:
             shared.add(dataset[keyword])
     return shared
 
 
-def _different(own: Dataset, kept: Dataset) -> Iterator[str]:
-    one, other = json.to_model(own), json.to_model(kept)
-    for keyword in (*PATIENT, *STUDY):
-        tag = f"{tag_of(keyword):08X}"
-        if _value(one, tag) != _value(other, tag):
+def _different(own: Mapping[str, object], agreed: Mapping[str, object]) -> Iterator[str]:
+    """The attributes that are not the same in two models of DICOM JSON."""
+    for keyword, tag in _TAGS.items():
+        if _value(own, tag) != _value(agreed, tag):
             yield keyword
 
 

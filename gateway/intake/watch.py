@@ -2,33 +2,31 @@
 
 scan threads   folder.py    what is there, what is complete, what becomes of originals
 workers        work.py      examine, build, send, record; `jobs` of them a destination
-keeper         here         signs of life, dead owners' claims, what files depend on, alerts
+comparer       here         what files depend on: held ones are tried again, stored ones compared
+keeper         here         signs of life, dead owners' claims, alerts
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import shutil
-import signal
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import IO
 
 from gateway import config
-from gateway.errors import Fatal, Pause, Retry
+from gateway.errors import Pause, Retry
 from gateway.intake.archives import Gate
-from gateway.intake.configuration import Configuration, Folder
+from gateway.intake.configuration import Configuration
 from gateway.intake.folder import HotFolder
 from gateway.intake.journal import Journal
+from gateway.intake.putback import whereabouts
 from gateway.intake.scan import Waker
 from gateway.intake.timing import Durations, TimedClient
 from gateway.intake.work import Inbox, Worker
@@ -37,11 +35,8 @@ from gateway.ledger.claims import BEAT
 from gateway.ledger.states import DONE
 from gateway.stream import FileStamp
 
-LOCK = ".stow-gateway.lock"
-"""In a watched folder: whose ledger it is watched with."""
-
-IDLE = 0.2
-"""Seconds that a worker waits that found nothing to do."""
+IDLE, LONGEST_IDLE = 0.05, 1.0
+"""Seconds that a worker waits that found nothing to do, at first and after some time."""
 
 TROUBLE = 5.0
 """Seconds to wait when the ledger takes nothing, as when its disk is full."""
@@ -50,7 +45,11 @@ GRACE = 20.0
 """Seconds in which what is being sent may end when the daemon is told to stop."""
 
 DEPENDS_EVERY = 2.0
+RESTS = 10
+"""Seconds between two looks at what files depend on; or so many times what one look takes."""
+
 UPKEEP_EVERY = 3600.0
+A_DAY = 86_400.0
 
 
 @dataclass(slots=True)
@@ -74,10 +73,16 @@ class Daemon:
     """Why nothing can be recorded just now."""
     _threads: list[threading.Thread] = field(default_factory=list)
     _wakers: list[Waker] = field(default_factory=list)
-    _work: threading.Event = field(default_factory=threading.Event)
+    _troubled: set[str] = field(default_factory=set)
+    """Threads that could not record something."""
+    _told: dict[str, float] = field(default_factory=dict)
 
     def start(self) -> None:
-        """Opens the folders and starts all threads."""
+        """Opens the folders and starts all threads. Raises `Fatal` when a folder cannot be watched."""
+        for folder in self.configuration.folders:
+            hot = HotFolder(folder, self.configuration, self.ledger, self.journal, self.clock, self.now)
+            self.folders.append(hot)
+            hot.acquire()
         for name, archive in self.configuration.archives.items():
             durations = self.durations[name] = Durations()
             self.gates[name] = Gate(
@@ -86,38 +91,39 @@ class Daemon:
                 sleep=self.stopping.wait,
                 open_client=partial(TimedClient, durations=durations),
             )
-        for folder in self.configuration.folders:
-            self.folders.append(
-                HotFolder(folder, self.configuration, self.ledger, self.journal, self.clock, self.now)
-            )
         for name, gate in self.gates.items():
             for number in range(gate.archive.destination.jobs):
                 self._start(self._send, f"{name}-{number + 1}", gate)
         for hot in self.folders:
             self._start(self._scan, f"scan-{hot.folder.name}", hot)
+        self._start(self._compare_all, "comparer")
         self._start(self._keep, "keeper")
 
     def stop(self) -> None:
         """Ends: what is being sent may be answered, all else is given back."""
         self.stopping.set()
-        self._work.set()
         for waker in self._wakers:
             waker.stop()
-        end = self.clock() + GRACE
-        for thread in self._threads:
-            thread.join(max(0.0, end - self.clock()))
+        self._join(GRACE)
         for gate in self.gates.values():
             gate.stop()
-        for thread in self._threads:
-            thread.join(TROUBLE)
+        self._join(TROUBLE)
         for worker in self.workers:
             worker.close()
         for gate in self.gates.values():
             gate.close()
+        for hot in self.folders:
+            hot.lock.release()
+
+    def _join(self, seconds: float) -> None:
+        """Waits until all threads have ended, or for so long."""
+        end = self.clock() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, end - self.clock()))
 
     @property
     def healthy(self) -> bool:
-        """Whether all threads live and each folder was looked at within three of its intervals."""
+        """Whether all threads live."""
         return all(thread.is_alive() for thread in self._threads)
 
     @property
@@ -146,24 +152,25 @@ class Daemon:
         self.journal.event("watching", folder=hot.folder.name, how=waker.mode)
         seconds = hot.folder.scan.total_seconds()
         while not self.stopping.is_set():
-            with self._surviving("scan"):
+            with self._surviving():
                 hot.scan()
-                self._work.set()
-            waker.wait(seconds, self.stopping)
+            waker.wait(seconds)
 
     def _send(self, gate: Gate) -> None:
         worker: Worker | None = None
+        idle = IDLE
         while not self.stopping.is_set():
             did = False
-            with self._surviving("work"):
+            with self._surviving():
                 if worker is None:
                     worker = self._worker(gate)
                 try:
                     did = worker.step()
                 except ClaimLost:
                     worker.join_again()
+            idle = IDLE if did else min(2 * idle, LONGEST_IDLE)
             if not did:
-                self.stopping.wait(IDLE)
+                self.stopping.wait(idle)
 
     def _worker(self, gate: Gate) -> Worker:
         worker = Worker(
@@ -188,21 +195,17 @@ class Daemon:
 
     def _keep(self) -> None:
         """Signs of life, and what is to be done now and then."""
-        depends_at = upkeep_at = self.clock()
+        upkeep_at = self.clock()
         notify("READY=1")
         self.journal.event("started", folders=len(self.folders), pid=os.getpid())
         while not self.stopping.wait(BEAT / 3):
-            with self._surviving("keep"):
+            with self._surviving():
                 self._beat()
-                if self.clock() >= depends_at:
-                    depends_at = self.clock() + DEPENDS_EVERY
-                    self._look_at_dependencies()
                 if self.clock() >= upkeep_at:
                     upkeep_at = self.clock() + UPKEEP_EVERY
-                    for hot in self.folders:
-                        hot.remove_old()
+                    self.look_after()
             for check in self.checks:
-                with self._surviving("check"):
+                with self._surviving():
                     check()
             if self.healthy:
                 notify("WATCHDOG=1")
@@ -215,12 +218,44 @@ class Daemon:
         if freed:
             self.journal.event("taken-over", files=len(freed))
 
-    def _look_at_dependencies(self) -> None:
+    def look_after(self) -> None:
+        """What is to be done now and then: old originals are deleted, and files held for long are told."""
+        for hot in self.folders:
+            hot.originals.remove_old()
+            self._tell_held(hot)
+
+    def _tell_held(self, hot: HotFolder) -> None:
+        """Says, once a day, how many files of a folder wait for somebody to settle a doubt."""
+        name, moment = hot.folder.name, self.clock()
+        if name in self._told and moment - self._told[name] < A_DAY:
+            return
+        before = self.now() - hot.folder.hold_for.total_seconds()
+        which = Query(states=frozenset({State.HELD}), folder=name, before=before)
+        reasons = Counter(row.reason for row in self.ledger.reports.every(which))
+        if reasons:
+            self._told[name] = moment
+            self.journal.event("held-long", folder=name, files=reasons.total(), reasons=dict(reasons))
+
+    # Files outside on which outcomes depend
+
+    def _compare_all(self) -> None:
+        """Looks again and again at what files depend on; a long look is followed by a long rest."""
+        while not self.stopping.is_set():
+            began = self.clock()
+            with self._surviving():
+                self.look_at_dependencies()
+            self.stopping.wait(max(DEPENDS_EVERY, RESTS * (self.clock() - began)))
+
+    def look_at_dependencies(self) -> None:
         """Lets held files be tried again when what they depend on has changed; shows what would differ."""
+        for hot in self.folders:
+            hot.reload()  # before its files are tried again
         for path in self.ledger.files.dependencies():
-            finished = self.ledger.files.touched(path, _stamp(Path(path)))
-            for file in finished:
-                self._compare(file)
+            stamp = stamp_of(Path(path))
+            while (finished := self.ledger.files.touched(path, stamp)) and not self.stopping.is_set():
+                for file in finished:
+                    self._compare(file)
+                self.ledger.files.compared(path, stamp, finished)
 
     def _compare(self, file: int) -> None:
         """Whether a stored file would be sent with other attributes now."""
@@ -228,34 +263,37 @@ class Daemon:
         if row is None or row.state not in DONE | {State.CHANGED}:
             return
         hot = next((each for each in self.folders if each.folder.name == row.folder), None)
-        wanted = hot.attributes_now(row, self._moved(file)) if hot else None
+        archive = self.configuration.archives.get(row.destination)
+        if hot is None or archive is None:
+            return
+        detail = self.ledger.reports.detail(file)
+        where = whereabouts(detail) if detail else None
+        moved = Path(where) if where and Path(where).is_absolute() else None
+        wanted = hot.attributes_now(row, moved, archive)
         if wanted is None:
             return
         different = self.ledger.outcomes.compare(file, wanted, "It would be sent with other attributes now")
         if different:
             self.journal.event("changed", file=file, attributes=[each.attribute for each in different])
 
-    def _moved(self, file: int) -> Path | None:
-        """Where the original of a file was moved to."""
-        detail = self.ledger.reports.detail(file)
-        texts = [each.text for each in detail.events if each.what == "original"] if detail else []
-        return Path(texts[-1]) if texts and texts[-1] and texts[-1].startswith("/") else None
-
     @contextmanager
-    def _surviving(self, where: str) -> Iterator[None]:
+    def _surviving(self) -> Iterator[None]:
         """Goes on after what goes wrong: a ledger without room waits, a defect is told."""
+        name = threading.current_thread().name
         try:
             yield
         except (Pause, Retry) as error:
+            self._troubled.add(name)
             if self.ledger_trouble is None:
                 self.journal.event("ledger-paused", why=str(error))
             self.ledger_trouble = str(error)
             self.stopping.wait(TROUBLE)
         except Exception as error:  # a thread that ended would be noticed by nobody
-            self.journal.defect(where, None, error)
+            self.journal.defect(name, None, error)
             self.stopping.wait(TROUBLE)
         else:
-            if self.ledger_trouble is not None and where == "keep":
+            self._troubled.discard(name)
+            if self.ledger_trouble is not None and not self._troubled:
                 self.ledger_trouble = None
                 self.journal.event("ledger-resumed")
 
@@ -275,8 +313,6 @@ def running(configuration: Configuration, journal: Journal) -> Iterator[Daemon]:
     )
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(configuration.ledger, uid_namespace=namespace))
-        for folder in configuration.folders:
-            stack.enter_context(_locked(folder, configuration.ledger, journal))
         daemon = Daemon(configuration, ledger, journal)
         daemon.checks.append(stack.enter_context(Alerts(daemon)).check)
         if configuration.monitoring.port is not None:
@@ -292,22 +328,6 @@ def running(configuration: Configuration, journal: Journal) -> Iterator[Daemon]:
             journal.event("stopped")
 
 
-@contextmanager
-def until_told() -> Iterator[threading.Event]:
-    """An event that is set by SIGTERM and SIGINT."""
-    told = threading.Event()
-
-    def tell(number: int, frame: FrameType | None) -> None:
-        told.set()
-
-    before = {each: signal.signal(each, tell) for each in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield told
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
 def notify(text: str) -> None:
     """Tells systemd how the service is doing (sd_notify(3)); nothing where it did not start us."""
     address = os.environ.get("NOTIFY_SOCKET")
@@ -315,52 +335,6 @@ def notify(text: str) -> None:
         return
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.sendto(text.encode(), "\0" + address[1:] if address.startswith("@") else address)
-
-
-@contextmanager
-def _locked(folder: Folder, ledger: Path, journal: Journal) -> Iterator[None]:
-    """The folder watched with this ledger; others may watch it with the same one.
-
-    Raises `Fatal` when it is watched with another. Where no lock can be had (a share that cannot be
-    written), that is said and nothing is kept out.
-    """
-    path = folder.path / LOCK
-    own = json.dumps({"host": socket.gethostname(), "ledger": os.path.realpath(ledger)})
-    try:
-        file = path.open("a+", encoding="utf-8")
-    except OSError as error:
-        journal.event("unlocked", folder=folder.name, why=error.strerror or str(error))
-        yield
-        return
-    with file:
-        try:
-            if not _first(file):
-                file.seek(0)
-                other = file.read().strip()
-                if other != own:
-                    raise Fatal(
-                        f"{folder.path} is watched by another daemon with another ledger ({other}): every "
-                        "file would be stored twice. Stop it, or use its ledger"
-                    )
-            else:
-                file.seek(0)
-                file.truncate()
-                file.write(own)
-                file.flush()
-                fcntl.flock(file, fcntl.LOCK_SH)
-        except OSError as error:
-            journal.event("unlocked", folder=folder.name, why=error.strerror or str(error))
-        yield
-
-
-def _first(file: IO[str]) -> bool:
-    """Whether nobody else has the lock; it is held alone then, else together with the others."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        return False
-    return True
 
 
 def free_space(path: Path) -> int | None:
@@ -372,17 +346,7 @@ def free_space(path: Path) -> int | None:
 
 def stamp_of(path: Path) -> FileStamp | None:
     """The stamp of a file; None where there is none."""
-    return _stamp(path)
-
-
-def _stamp(path: Path) -> FileStamp | None:
     try:
         return FileStamp.of(path.stat())
     except OSError:
         return None
-
-
-def held_for(ledger: Ledger, now: float, seconds: float) -> int:
-    """How many files have been held for longer."""
-    query = Query(states=frozenset({State.HELD}), before=now - seconds)
-    return sum(1 for _ in ledger.reports.every(query))

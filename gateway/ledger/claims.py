@@ -246,4 +246,4 @@ def _claim(transaction: Transaction, owner: int, unit: int, ids: list[int]) -> C
     row = transaction.rows("unit", {"unit": unit})[0]
     kind, _, key = row["key"].partition(":")
     study = key if kind == "study" else None
-    return Claim(owner, unit, study, row["destination_name"], entries(transaction, ids))
+    return Claim(owner, unit, study, row["destination_name"], entries(transaction, ids), key)

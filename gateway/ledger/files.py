@@ -20,11 +20,14 @@ from gateway.ledger.part import (
     states_text,
 )
 from gateway.ledger.records import RECHECKS, Entry, Facts, Growing, Ready, Seen, Sighting
-from gateway.ledger.states import FINISHED, UNCLAIMED, VANISHED, State, before
+from gateway.ledger.states import FINISHED, OPEN, UNCLAIMED, VANISHED, State, before
 from gateway.stream import FileStamp
 
 BATCH = 10_000
 """Files in one transaction: others that write wait for a fraction of a second."""
+
+COMPARED = 1000
+"""Finished files that are compared before that is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,26 +151,39 @@ class Files(Part):
 
     def dependencies(self) -> Iterator[str]:
         """The files outside on which outcomes depended, for somebody to look whether they change."""
-        with self.database.read() as transaction:
-            rows = transaction.rows("dependencies")
-        return (packing.path_text(row["path"]) for row in rows)
+        after = 0
+        while True:
+            with self.database.read() as transaction:
+                rows = transaction.rows("dependencies", {"after": after, "limit": BATCH})
+            if not rows:
+                return
+            yield from (packing.path_text(row["path"]) for row in rows)
+            after = rows[-1]["id"]
 
     def touched(self, path: str, stamp: FileStamp | None) -> tuple[int, ...]:
         """A file outside is as `stamp` says (None: not there).
 
-        Held files that depended on it as it was before may be claimed at once. Gives the finished ones,
-        whose attributes may be different now.
+        Held files that depended on it as it was before may be claimed at once. Gives some of the finished
+        ones, whose attributes may be different now, until `compared` is told of them.
         """
-        values = {"path": packing.path_bytes(path), "stamp": packing.stamp_text(stamp)}
+        values = {"path": packing.path_bytes(path), "stamp": packing.stamp_text(stamp), "limit": COMPARED}
+        unfinished = {**values, "states": states_text(OPEN)}
         with self.database.read() as transaction:
-            if not transaction.row("touched", values):
-                return ()
+            finished = transaction.rows("touched", {**values, "states": states_text(FINISHED)})
+            waiting = transaction.row("touched", unfinished)
+        while waiting:
+            with self.database.write() as transaction:
+                ids = ids_text(row["id"] for row in transaction.rows("touched", unfinished))
+                transaction.run("due_now", {"ids": ids, "now": self.now()})
+                transaction.run("touched_now", {**values, "ids": ids})
+                waiting = transaction.row("touched", unfinished)
+        return tuple(row["id"] for row in finished)
+
+    def compared(self, path: str, stamp: FileStamp | None, files: Iterable[int]) -> None:
+        """Finished files were compared with what they would be now that the file outside is like this."""
+        values = {"path": packing.path_bytes(path), "stamp": packing.stamp_text(stamp)}
         with self.database.write() as transaction:
-            rows = transaction.rows("touched", values)
-            held = [row["id"] for row in rows if row["state"] == State.HELD]
-            transaction.run("due_now", {"ids": ids_text(held), "now": self.now()})
-            transaction.run("touched_now", values)
-        return tuple(row["id"] for row in rows if State(row["state"]) in FINISHED)
+            transaction.run("touched_now", {**values, "ids": ids_text(files)})
 
     def originals_due(self, folder: str, limit: int = 1000) -> tuple[Original, ...]:
         """Source files to be moved or deleted now: no destination has anything left to do with them."""

@@ -165,6 +165,8 @@ class Claim:
     """The Study Instance UID; None while the files are only a group."""
     destination: str
     files: tuple[Entry, ...]
+    key: str = ""
+    """Of a group the key that its files were made ready with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,24 +35,31 @@ class Studies(Part):
         return str(row["uid"]) if row else study
 
     def freeze(
-        self, study: str, values: Mapping[str, Any], names: Mapping[str, str] | None = None
+        self,
+        study: str,
+        values: Mapping[str, Any],
+        names: Mapping[str, str] | None = None,
+        *,
+        older_than: float | None = None,
     ) -> Mapping[str, Any]:
         """The patient's and the study's values that all objects of the study have.
 
         The first to ask gives them (anything that JSON can hold); all later ones get those. `names` are
-        by what people look for the study: `patient_id`, `name`, `accession`.
+        by what people look for the study: `patient_id`, `name`, `accession`. Whoever was told to correct
+        them replaces those that were frozen before `older_than`.
         """
-        frozen = self.frozen(study)
-        if frozen is not None:
-            return frozen
+        with self.database.read() as transaction:
+            known = transaction.row("study", {"uid": study})
+        if known and not _is_open(known, older_than):
+            return _mapping(known["frozen"])
         with self.database.write() as transaction:
             row = _study(transaction, study)
-            if row["frozen"] is None:
-                text = packing.json_text(values)
-                transaction.run("study_freeze", {"study": row["id"], "frozen": text, "now": self.now()})
-                row = {"id": row["id"], "frozen": text}
+            if not _is_open(row, older_than):
+                return _mapping(row["frozen"])
+            text = packing.json_text(values)
+            transaction.run("study_freeze", {"study": row["id"], "frozen": text, "now": self.now()})
             name_study(transaction, row["id"], names or {})
-            return _mapping(row["frozen"])
+            return _mapping(text)
 
     def frozen(self, study: str) -> Mapping[str, Any] | None:
         """The frozen values of a study; None where there are none, or they were purged."""
@@ -102,6 +109,11 @@ def name_study(transaction: Transaction, study: int, names: Mapping[str, str]) -
         if value:
             values = {"kind": kind, "value": packing.searchable(value), "study": study}
             transaction.run("study_name", values)
+
+
+def _is_open(study: Any, older_than: float | None) -> bool:
+    """Whether a study has no values yet, or some that are to be replaced."""
+    return study["frozen"] is None or (older_than is not None and study["frozen_at"] < older_than)
 
 
 def _known(transaction: Transaction, identity: Identity) -> Numbers | None:

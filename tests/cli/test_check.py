@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -134,7 +135,60 @@ def test_several_mappings_are_tried_in_order(site: Path) -> None:
     assert "scan.jpg: held: none of the mappings is for it: site: its name" in out
     assert "notes.txt: rejected: " in out
     assert "gone.jpg is not there" in out
-    assert out.splitlines()[-1] == "5 files: 2 ok, 2 rejected, 1 held"
+    assert out.splitlines()[-1] == "5 files: 2 ok, 1 held, 2 rejected"
+
+
+def test_files_that_say_something_of_others_are_not_refused_themselves(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(
+        "sources:\n"
+        "  sidecar: {file: '{{ media.stem }}.ini', select: {mrn: mrn, sex: sex}}\n"
+        "  table: {file: './t.csv', key: mrn, equals: '{{ sidecar.mrn }}'}\n"
+        "checks: {agree: ['{{ sidecar.sex }}', '{{ row.sex }}'], then: hold}\n"
+        "attributes: {PatientID: '{{ row.mrn }}'}\n",
+        "utf-8",
+    )
+    folder = photo(tmp_path, "a.jpg", "b.jpg")
+    for name, sex in (("a", "F"), ("b", "M")):
+        (folder / f"{name}.ini").write_text(f"mrn=4711001\nsex={sex}\n", "utf-8")
+    (folder / "t.csv").write_text("mrn,sex\n4711001,F\n", "utf-8")
+    (folder / "c.ini").write_text("mrn=4711001\n", "utf-8")
+    done = gateway("check", tmp_path / "site.yaml", folder)
+    lines = done.out.splitlines()
+    assert lines[0].endswith("ok (1 attribute; sources sidecar, row; 1 check)")
+    assert [line for line in lines if ".ini: " in line] == [
+        line for line in lines if line.startswith(f"{folder}/c.ini: rejected: ")
+    ]
+    assert lines[-1] == "6 files: 1 ok, 1 held, 1 rejected, 3 read for the others"
+    (folder / "b.ini").write_text("mrn=4711001\nsex=F\n", "utf-8")
+    (folder / "c.ini").unlink()
+    done = gateway("check", tmp_path / "site.yaml", folder)
+    assert done.out.splitlines()[-1] == "5 files: 2 ok, 3 read for the others"
+    assert done.status == 0
+
+
+def test_what_keeps_an_object_from_being_made_is_found(tmp_path: Path) -> None:
+    text = "template: dermoscopic-photographic\nattributes: {PatientID: '4711001'}\n"
+    (tmp_path / "site.yaml").write_text(text, "utf-8")
+    folder = photo(tmp_path, "a.jpg")
+    (folder / "b.png").write_bytes(examples.raster("PNG"))
+    done = gateway("check", tmp_path / "site.yaml", folder)
+    assert done.status == 3
+    for name in ("a.jpg", "b.png"):
+        [line] = [line for line in done.out.splitlines() if line.startswith(f"{folder}/{name}: ")]
+        assert ": held: " in line
+        assert "DeviceSerialNumber" in line
+
+
+def test_members_of_archives_are_tried(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text("extends: photo\npatient_id: '\\d{7}'\n", "utf-8")
+    with zipfile.ZipFile(tmp_path / "4711001.zip", "w") as archive:
+        archive.writestr("IMG_1.jpg", examples.jpeg())
+        archive.writestr("broken.jpg", examples.jpeg()[:200])
+    done = gateway("check", tmp_path / "site.yaml", tmp_path / "4711001.zip")
+    archived = f"{tmp_path}/4711001.zip!/"
+    assert f"{archived}IMG_1.jpg: ok (site)" in done.out
+    assert f"{archived}broken.jpg: rejected: " in done.out
+    assert done.out.splitlines()[-1] == "2 files: 1 ok, 1 rejected"
 
 
 def test_who_has_no_mapping_does_not_pay_for_pydantic() -> None:

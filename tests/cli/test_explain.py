@@ -133,6 +133,13 @@ def test_a_member_of_an_archive_is_explained(folder: Path) -> None:
     assert "has 2 files: name one of them" in several.err
 
 
+def test_what_came_with_a_file_is_what_lies_beside_it_below_a_root(folder: Path) -> None:
+    (folder / "count.yaml").write_text("attributes: {PatientID: '4711001', StudyID: '{{ group.count }}'}\n")
+    arguments = ("--mapping", folder / "count.yaml", folder / "4711002_20240531.jpg")
+    assert explained(*arguments)[1]["StudyID"]["value"] == "1"
+    assert explained("--root", folder, *arguments)[1]["StudyID"]["value"] == "2"
+
+
 def test_relative_names_start_from_the_root(folder: Path) -> None:
     (folder / "by-folder.yaml").write_text("attributes: {PatientID: '{{ media.folder }}'}\n")
     (folder / "4711001").mkdir()

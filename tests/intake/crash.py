@@ -58,11 +58,7 @@ def crash(
                 watched.kill()
                 watched.start()
             watched.until(
-                lambda: (
-                    sum(watched.states().values()) == files
-                    and not set(watched.states()) - {"stored", "warning", "duplicate", "rejected"}
-                    and not watched.files_in(watched.inbox)
-                ),
+                lambda: watched.settled(files),
                 "all files settled",
                 patience=60 + files * 0.5,
             )

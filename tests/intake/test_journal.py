@@ -53,7 +53,7 @@ def test_any_text_is_one_line_in_any_encoding(text: str) -> None:
 
 
 def test_a_log_that_cannot_be_written_stops_nothing() -> None:
-    full = Path("/dev/full").open("w")
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it is what fails
     journal = Journal(lambda: START, full)
     journal.event("lost")
     with pytest.raises(OSError, match="No space"):

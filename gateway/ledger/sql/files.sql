@@ -115,17 +115,21 @@ SELECT id, :file, :stamp FROM dependencies WHERE path = :path
 INSERT INTO dependencies (path) VALUES (:path) ON CONFLICT DO NOTHING
 
 -- name: dependencies
-SELECT path FROM dependencies d WHERE EXISTS (SELECT 1 FROM depends WHERE dependency = d.id) ORDER BY path
+SELECT id, path FROM dependencies d
+WHERE id > :after AND EXISTS (SELECT 1 FROM depends WHERE dependency = d.id) ORDER BY id LIMIT :limit
 
 -- name: touched
-SELECT f.id, f.state FROM depends
+SELECT f.id FROM depends
 JOIN dependencies d ON d.id = depends.dependency
 JOIN files f ON f.id = depends.file
 WHERE d.path = :path AND depends.stamp IS NOT :stamp AND f.current
+    AND f.state IN (SELECT value FROM json_each(:states))
+ORDER BY f.id LIMIT :limit
 
 -- name: touched_now
 UPDATE depends SET stamp = :stamp
-WHERE dependency = (SELECT id FROM dependencies WHERE path = :path) AND stamp IS NOT :stamp
+WHERE dependency = (SELECT id FROM dependencies WHERE path = :path)
+    AND file IN (SELECT value FROM json_each(:ids))
 
 -- name: due_now
 UPDATE files SET due = :now WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'held'

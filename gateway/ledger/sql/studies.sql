@@ -1,11 +1,11 @@
 -- name: study
-SELECT id, frozen FROM studies WHERE uid = :uid
+SELECT id, frozen, frozen_at FROM studies WHERE uid = :uid
 
 -- name: study_add
 INSERT INTO studies (uid) VALUES (:uid) ON CONFLICT DO NOTHING
 
 -- name: study_freeze
-UPDATE studies SET frozen = :frozen, frozen_at = :now WHERE id = :study AND frozen IS NULL
+UPDATE studies SET frozen = :frozen, frozen_at = :now WHERE id = :study
 
 -- name: study_name
 INSERT INTO names (value, kind, study) VALUES (:value, :kind, :study) ON CONFLICT DO NOTHING
