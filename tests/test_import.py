@@ -48,7 +48,6 @@ def test_a_second_run_sends_nothing(imported_disk: tuple[Door, Ended, Path]) -> 
     again = door("--json", url="http://127.0.0.1:9/dicom-web")
     check(door, again)
     assert again.result["summary"]["run"]["files"] == 0
-    assert again.result["summary"]["run"]["seconds"] < 10
     assert again.peak < LIMIT
 
 

@@ -44,6 +44,9 @@ TROUBLE = 5.0
 GRACE = 20.0
 """Seconds in which what is being sent may end when the daemon is told to stop."""
 
+LAST = 5.0
+"""Seconds after that in which threads may end whose sending was broken off."""
+
 DEPENDS_EVERY = 2.0
 RESTS = 10
 """Seconds between two looks at what files depend on; or so many times what one look takes."""
@@ -107,7 +110,7 @@ class Daemon:
         self._join(GRACE)
         for gate in self.gates.values():
             gate.stop()
-        self._join(TROUBLE)
+        self._join(LAST)
         for worker in self.workers:
             worker.close()
         for gate in self.gates.values():

@@ -36,7 +36,7 @@ OLDEST_SQLITE = (3, 38, 0)
 """RETURNING, UPDATE FROM and the functions of JSON."""
 PATIENCE = 60.0
 """Seconds to wait for others that write."""
-CACHE_KIB = 16 * 1024
+CACHE_KIB = 4 * 1024
 
 Row = Any
 """A row of a result; columns by name in brackets."""

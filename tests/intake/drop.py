@@ -16,22 +16,20 @@ from gateway.archive.server import running
 from watching import Watched
 
 
-def drop(place: Path, count: int) -> float:
-    """Drops so many small pictures, waits until each is stored once and moved; files a second."""
-    with running(place / "archive") as url:
-        watched = Watched(place / "place", url)
-        for number in range(count):
-            folder = watched.inbox / f"{4711000 + number // 1000}"
-            folder.mkdir(exist_ok=True)
-            (folder / f"IMG_{number}.jpg").write_bytes(jpeg(number))
-        began = time.monotonic()
-        patience = 120 + count / 10
-        with watched:
-            watched.until(lambda: watched.states()["stored"] == count, "all files stored", patience)
-            seconds = time.monotonic() - began
-            watched.until(lambda: watched.settled(count), "all originals moved", patience)
-            assert watched.stop() == 0
-        assert sum(1 for _ in (place / "archive").rglob("*.dcm")) == count
+def drop(place: Path, url: str, count: int) -> float:
+    """Drops so many small pictures, and waits until each is stored and moved; files a second."""
+    watched = Watched(place, url)
+    for number in range(count):
+        folder = watched.inbox / f"{4711000 + number // 1000}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"IMG_{number}.jpg").write_bytes(jpeg(number))
+    began = time.monotonic()
+    patience = 120 + count / 10
+    with watched:
+        watched.until(lambda: watched.states()["stored"] == count, "all files stored", patience)
+        seconds = time.monotonic() - began
+        watched.until(lambda: watched.settled(count), "all originals moved", patience)
+        assert watched.stop() == 0
     assert len(watched.files_in(watched.done)) == count
     assert not [each for each in watched.events() if each["event"] in ("defect", "noise", "ledger-paused")]
     return count / seconds
@@ -42,8 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--files", type=int, default=100_000)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rate = drop(Path(folder), options.files)
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "archive") as url:
+        rate = drop(Path(folder) / "place", url, options.files)
+        assert sum(1 for _ in (Path(folder) / "archive").rglob("*.dcm")) == options.files
     sys.stdout.write(f"{options.files} files at once: {rate:.0f} files a second\n")
 
 
