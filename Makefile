@@ -1,14 +1,15 @@
 # Two commands set everything up on a machine that has Python 3.11+ with venv, make and the network:
 #   make demo    runs the main job on the embedded archive
 #   make test    checks the code and runs the tests
-# and 'make matrix' judges every kind of file in every object that takes it, into docs/matrix.md.
+# 'make matrix' judges every kind of file in every object that takes it, into docs/matrix.md;
+# 'make soak' kills daemons and imports again and again, and gives them very many files: for hours.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check matrix clean
+.PHONY: demo test check matrix soak clean
 
 demo: $(READY)
 	$(BIN)/gateway demo
@@ -24,6 +25,11 @@ check: $(READY)
 
 matrix: $(READY)
 	$(BIN)/python tests/matrix.py docs/matrix.md
+
+soak: $(READY)
+	PYTHONPATH=tests $(BIN)/python tests/intake/crash.py --files 2000 --kills 50
+	PYTHONPATH=tests $(BIN)/python tests/intake/drop.py --files 100000
+	PYTHONPATH=tests $(BIN)/python tests/intake/import_soak.py
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

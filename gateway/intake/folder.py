@@ -247,6 +247,8 @@ class HotFolder:
     def _settle_markers(self, found: Mapping[str, Entry]) -> None:
         """Puts the files away that said that a group is complete, once the files of the group are away."""
         grouping = self.folder.group
+        if grouping is None or not grouping.done:
+            return
         markers = {name for name in found if groups.is_done_file(name, grouping)}
         here = {groups.key_of(name, grouping) for name in found if name not in markers}
         for name in markers:

@@ -169,12 +169,13 @@ class Waker:
 
         try:
             for _ in watch(
-                self._path, watch_filter=_everything, stop_event=self._stopped, rust_timeout=1000, debounce=50
+                self._path, watch_filter=_is_news, stop_event=self._stopped, rust_timeout=1000, debounce=50
             ):
                 self._happened.set()
         except (OSError, RuntimeError):  # no more watches, or the folder went away: the scan goes on
             self.mode = "polling, because events are not to be had"
 
 
-def _everything(change: Change, path: str) -> bool:
-    return True
+def _is_news(change: Change, path: str) -> bool:
+    """Whether there may be something to do: not where a file goes, which the gateway mostly does itself."""
+    return change.name != "deleted"

@@ -47,6 +47,9 @@ GRACE = 20.0
 LAST = 5.0
 """Seconds after that in which threads may end whose sending was broken off."""
 
+SCAN_RESTS = 3
+"""So many times what a scan took passes before the next, in folders of very many files."""
+
 DEPENDS_EVERY = 2.0
 RESTS = 10
 """Seconds between two looks at what files depend on; or so many times what one look takes."""
@@ -129,19 +132,6 @@ class Daemon:
         """Whether all threads live."""
         return all(thread.is_alive() for thread in self._threads)
 
-    @property
-    def ready(self) -> bool:
-        """Whether files that come now are taken: the ledger can be written, and folders are scanned."""
-        moment = self.clock()
-        return self.ledger_trouble is None and all(
-            hot.offline_since is not None
-            or (
-                hot.scanned_at is not None
-                and moment - hot.scanned_at < 3 * max(hot.folder.scan.total_seconds(), 5.0)
-            )
-            for hot in self.folders
-        )
-
     def _start(self, target: Callable[..., None], name: str, *args: object) -> None:
         thread = threading.Thread(target=target, name=name, args=args, daemon=True)
         self._threads.append(thread)
@@ -155,9 +145,10 @@ class Daemon:
         self.journal.event("watching", folder=hot.folder.name, how=waker.mode)
         seconds = hot.folder.scan.total_seconds()
         while not self.stopping.is_set():
+            began = self.clock()
             with self._surviving():
                 hot.scan()
-            waker.wait(seconds)
+            waker.wait(max(seconds, SCAN_RESTS * (self.clock() - began)))
 
     def _send(self, gate: Gate) -> None:
         worker: Worker | None = None

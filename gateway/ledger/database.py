@@ -132,6 +132,7 @@ class SqliteDatabase:
         self._inherited: list[sqlite3.Connection] = []
         self._one: sqlite3.Connection | None = None
         self._lock: AbstractContextManager[Any] = nullcontext() if path else threading.RLock()
+        self._writing = threading.Lock()
         if path:
             _check_place(path, read_only, mountinfo)
         else:
@@ -146,8 +147,11 @@ class SqliteDatabase:
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Transaction]:
-        """A transaction alone among writers; `durable` ones survive the loss of power."""
-        with self._transaction("BEGIN IMMEDIATE", durable=durable) as transaction:
+        """A transaction alone among writers; `durable` ones survive the loss of power.
+
+        Threads queue for it here: SQLite has who waits look again now and then, and it is idle meanwhile.
+        """
+        with self._writing, self._transaction("BEGIN IMMEDIATE", durable=durable) as transaction:
             yield transaction
 
     def tidy(self) -> None:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dicomweb_client.api import DICOMwebClient
@@ -27,11 +27,11 @@ BROKEN_EVERY = 50
 JOBS = 2
 
 
-def write_files(inbox: Path, count: int, seed: int) -> int:
+def write_files(inbox: Path, numbers: Iterable[int], seed: int) -> int:
     """Drops files as a modality does, each complete at once; how many of them can be stored."""
     chance = random.Random(seed)
     good = 0
-    for number in range(count):
+    for number in numbers:
         part = inbox / f".{number}.part"
         if number % BROKEN_EVERY == BROKEN_EVERY - 1:
             part.write_bytes(b"this is no picture\n" + str(number).encode())
@@ -52,8 +52,10 @@ def crash(
     with proxy(upstream, plan) as (address, between):
         watched = Watched(place, f"{address}{path}", jobs=JOBS)
         with watched:
-            good = write_files(watched.inbox, files, seed)
-            for _ in range(kills):
+            good = 0
+            for life in range(kills):  # there is work in each of its lives
+                numbers = range(files * life // kills, files * (life + 1) // kills)
+                good += write_files(watched.inbox, numbers, seed + life)
                 time.sleep(chance.uniform(0.3, 2.5))
                 watched.kill()
                 watched.start()
