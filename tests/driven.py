@@ -20,7 +20,6 @@ from faults import posted_uids
 from gateway.config import Destination
 from gateway.intake.archives import Gate
 from gateway.intake.configuration import Configuration, load
-from gateway.intake.folder import HotFolder
 from gateway.intake.work import Inbox, Worker
 from gateway.ledger import Entry, Query, State
 from gateway.stow.client import Client
@@ -255,7 +254,3 @@ def files_in(folder: Path) -> list[str]:
         for path in folder.rglob("*")
         if path.is_file() and not path.name.startswith(".")
     )
-
-
-def hot_of(it: Driven, name: str) -> HotFolder:
-    return next(each for each in it.daemon.folders if each.folder.name == name)

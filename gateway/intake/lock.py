@@ -27,12 +27,18 @@ class Lock:
 
     @property
     def is_held(self) -> bool:
-        """Whether it was acquired, and not released since."""
-        return self._file is not None
+        """Whether it was acquired, and is still the file that others would find."""
+        if self._file is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), (self._folder / NAME).stat())
+        except OSError:
+            return False
 
     def acquire(self) -> None:
         """Takes it. Raises `Fatal` when others watch the folder with another ledger, and OSError where no
         lock can be had: a share that cannot be written, or one without locks."""
+        self.release()
         file = (self._folder / NAME).open("a+", encoding="utf-8")
         try:
             if _is_alone(file):

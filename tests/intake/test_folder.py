@@ -13,8 +13,13 @@ import pytest
 from driven import Book, Driven, configure, driven, files_in, in_archive, jpeg, picture
 from gateway.archive.server import running
 from gateway.errors import Fatal
-from gateway.intake import complete, work
+from gateway.intake import complete, lock, work
+from gateway.intake.lock import Lock
 from gateway.ledger import Query, State
+from gateway.ledger.claims import Claims
+from gateway.ledger.files import Files
+from gateway.ledger.outcomes import Outcomes
+from gateway.ledger.trouble import LedgerFull
 
 NAME = "4711001_20240531_L_1.jpg"
 URL = "http://archive.test/dicom-web"
@@ -233,6 +238,31 @@ def test_root_that_goes_away_is_offline_and_its_files_are_not_gone(it: Driven, b
     stored_once(it, book)
 
 
+def test_folder_that_others_have_by_now_is_left_to_them(it: Driven, book: Book) -> None:
+    """Another daemon with another ledger came while this one could not see the folder."""
+    it.scan()
+    it.inbox.rename(it.place / "away")
+    it.scan()
+    picture(it.inbox / NAME)
+    other = Lock(it.inbox, it.place / "other.db")
+    other.acquire()
+    scans(it, 5)
+    assert "with another ledger" in it.hot.offline_why
+    assert it.rows() == []
+    other.release()
+    scans(it, 5)
+    stored_once(it, book)
+
+
+def test_lock_that_was_deleted_is_made_again(it: Driven) -> None:
+    it.scan()
+    (it.inbox / lock.NAME).unlink()
+    it.scan()
+    with pytest.raises(Fatal, match="another ledger"):
+        Lock(it.inbox, it.place / "other.db").acquire()
+    Lock(it.inbox, it.place / "ledger.db").acquire()
+
+
 def test_worker_of_a_root_that_is_away_waits(it: Driven, book: Book) -> None:
     (it.inbox / NAME).write_bytes(jpeg())
     it.settle()
@@ -377,6 +407,43 @@ def test_other_content_under_a_uid_that_is_stored_is_held(tmp_path: Path, book: 
         scans(it, 5)
         assert it.states() == {"a.dcm": "stored", "same.dcm": "duplicate known", "other.dcm": "held conflict"}
     assert set(book.posted.values()) == {1}
+
+
+def test_answer_that_could_not_be_recorded_is_looked_up(
+    it: Driven, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor could the claim be given back: the disk of the ledger was full."""
+    picture(it.inbox / NAME)
+    it.settle()
+
+    def full(*_: object) -> None:
+        raise LedgerFull("the disk of the ledger is full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Outcomes, "record", full)
+        disk.setattr(Claims, "release", full)
+        with pytest.raises(LedgerFull):
+            it.work()
+    assert (it.state(NAME), set(book.posted.values())) == (State.CLAIMED, {1})
+    scans(it, 2)
+    stored_once(it, book)
+    assert (set(book.posted.values()), len(book.searches)) == ({1}, 1)
+
+
+def test_scan_that_could_not_be_recorded_is_made_again(
+    it: Driven, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LedgerFull("the disk of the ledger is full")
+
+    picture(it.inbox / NAME)
+    for method in ("see", "ready"):
+        with monkeypatch.context() as disk:
+            disk.setattr(Files, method, full)
+            with pytest.raises(LedgerFull):
+                scans(it, 10)
+    scans(it, 6)
+    stored_once(it, book)
 
 
 # Groups
