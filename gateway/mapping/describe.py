@@ -20,7 +20,7 @@ from gateway.mapping import site as place
 from gateway.mapping.assignments import SOP_CLASS, Assignment
 from gateway.mapping.compose import Composition, Said, compose, evaluate
 from gateway.mapping.description import Description, said
-from gateway.mapping.expressions import Expression, Facts, Use
+from gateway.mapping.expressions import Expression, Facts, Template, Use
 from gateway.mapping.known import known
 from gateway.mapping.language import Mapping
 from gateway.mapping.objects import template_of
@@ -321,13 +321,20 @@ def _keys(
     mapping: Mapping | None, facts: Facts, missing: frozenset[str], composition: Composition
 ) -> tuple[str | None, str | None]:
     """The study's and the series's key, as the mapping says."""
-    keys: list[str | None] = [None, None]
-    for number, template in enumerate((mapping.study, mapping.series) if mapping else ()):
+    if mapping is None:
+        return None, None
+    study = mapping.study
+    if study is None and not composition.dataset.get("AccessionNumber"):
+        study = mapping.otherwise
+
+    def key(template: Template | None) -> str | None:
         if template is None or _use(template.expressions, missing):
-            continue
+            return None
         try:
-            keys[number] = evaluate(template, facts)
+            return evaluate(template, facts)
         except ValueError as error:
             where = next(each.place for each in template.expressions)
             composition.faults.append(f"{where}: {error}")
-    return keys[0], keys[1]
+            return None
+
+    return key(study), key(mapping.series)

@@ -77,6 +77,8 @@ class Mapping:
     when: Template | None = None
     sources: tuple[GivenSource, ...] = ()
     study: Template | None = None
+    otherwise: Template | None = None
+    """The study's key where there is no Accession Number."""
     series: Template | None = None
     assemble: Assembly | None = None
     convert: Conversion = NOTHING_SAID
@@ -132,6 +134,7 @@ def _joined(parts: list[Part], read: list[Sheet], maps: Maps) -> Mapping:
         when=_last(part.when for part in parts),
         sources=in_order(source for part in parts for source in part.sources),
         study=_last(part.study for part in parts),
+        otherwise=_last(part.otherwise for part in parts),
         series=_last(part.series for part in parts),
         assemble=_last(part.assemble for part in parts),
         convert=together(part.convert for part in parts),

@@ -82,6 +82,8 @@ class IdentityModel(Model):
 
     study: Words | None = None
     """The key of the study, besides the patient."""
+    otherwise: Words | None = None
+    """The study's key where there is no Accession Number, and nothing under study."""
     series: Words | None = None
     """The key of the series within the study."""
 

@@ -43,6 +43,7 @@ class Part:
     sources: tuple[GivenSource, ...] = ()
     unsure: tuple[str, ...] = ()
     study: Template | None = None
+    otherwise: Template | None = None
     series: Template | None = None
     assemble: Assembly | None = None
     convert: Conversion = NOTHING_SAID
@@ -56,7 +57,7 @@ class Part:
     @property
     def used(self) -> Iterator[Expression]:
         """The expressions that are evaluated when all sources were asked."""
-        for key in (self.study, self.series):
+        for key in (self.study, self.otherwise, self.series):
             if key is not None:
                 yield from key.expressions
         if self.assemble is not None:
@@ -102,6 +103,7 @@ def part_of(said: MappingModel, sheet: Sheet, maps: Maps, faults: list[Fault], u
         sources=sources,
         unsure=tuple(_named(sheet.get("sources"))) if doubtful else (),
         study=_text(identity.study if identity else None, faults),
+        otherwise=_text(identity.otherwise if identity else None, faults),
         series=_text(identity.series if identity else None, faults),
         assemble=assembly.read(said.assemble, faults) if said.assemble else None,
         convert=templates.convert(said.convert, conversion.KEYS, faults),

@@ -208,7 +208,7 @@ MISTAKES = {
     "private": ("attributes:\n  00091001: x\n", ["2:3: (0009,1001) is private"]),
     "file meta": ("attributes:\n  TransferSyntaxUID: '1.2'\n", ["2:3: (0002,0010) belongs to the File Meta Information"]),
     "unknown source": ("sources: {tabel: {file: x}}\n", ["1:11: sources has no 'tabel'; did you mean table?"]),
-    "unknown key": ("identity: {patient: x}\n", ["1:12: identity has no 'patient'; there is series, study"]),
+    "unknown key": ("identity: {patient: x}\n", ["1:12: identity has no 'patient'; there is otherwise, series, study"]),
     "conversion": (
         "convert:\n  lossless: png\n  transcode: maybe\n  audio: [drop]\n  frame_rate: 0\n  video: yes\n",
         [

@@ -213,6 +213,16 @@ def test_what_came_along_is_in_no_uid(tmp_path: Path) -> None:
     assert {name: after[name] for name in before} == before
 
 
+@pytest.mark.parametrize("key", ["", "identity: {study: '{{ media.folder }}'}\n"])
+def test_an_accession_number_makes_one_study_of_several_days(tmp_path: Path, key: str) -> None:
+    """Unless the site's own mapping says what else does."""
+    own = tmp_path / "own.yaml"
+    own.write_text(f"extends: photo\n{key}attributes: {{PatientID: '4711009', AccessionNumber: A1}}\n")
+    done = sent(sites.photos(tmp_path / "in"), own, tmp_path)
+    assert len({dataset.StudyDate for dataset in done.objects.values()}) > 1 or not key
+    assert len(studies(done)) == (len({Path(name).parent for name in done.objects}) if key else 1)
+
+
 def test_a_person_may_say_whom_a_file_shows(tmp_path: Path) -> None:
     folder = sites.photos(tmp_path / "in")
     done = sent(folder, "photo", tmp_path, "-m", "PatientID=4711009")

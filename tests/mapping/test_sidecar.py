@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import examples
@@ -363,9 +363,11 @@ def test_all_attributes_of_it_can_be_taken(tmp_path: Path) -> None:
             "xml, select: {a: ./a}",
             "hl7v2, select: {a: PID-3.1}",
             "json, merge: yes",
+            "yaml, merge: yes",
         ]
     ),
 )
+@example(data=b"1", form="json, merge: yes")
 def test_any_content_is_used_or_holds_the_file(tmp_path: Path, data: bytes, form: str) -> None:
     write(tmp_path / "a.x", data)
     try:

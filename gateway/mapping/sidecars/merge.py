@@ -40,6 +40,8 @@ def attributes(content: Content, text: str, form: str, path: Path, origin: str) 
             found = of_model(data, path, origin)
         except Fatal as error:
             raise ValueError(str(error).replace(f"{path}: ", "").replace("\n", "; ")) from None
+    elif form in ("json", "yaml") and not isinstance(content.tree, dict):
+        raise ValueError("it is a single value or a list, and attributes come as KEYWORD: VALUE")
     else:
         found = _of_entries(content.entries, origin)
     return tuple(each for each in found if each.path[0].tag != SOP_CLASS)
@@ -49,7 +51,9 @@ def _is_model(tree: Any) -> bool:
     """Whether this is DICOM JSON (PS3.18 F.2) rather than keywords with values."""
     if isinstance(tree, list):
         return True
-    return bool(tree) and all(isinstance(each, dict) and each.keys() <= _MODEL_KEYS for each in tree.values())
+    if not isinstance(tree, dict) or not tree:
+        return False
+    return all(isinstance(each, dict) and each.keys() <= _MODEL_KEYS for each in tree.values())
 
 
 def _of_entries(entries: Iterable[tuple[str, Any]], origin: str, *, depth: int = 0) -> tuple[Assignment, ...]:
