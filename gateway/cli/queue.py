@@ -6,7 +6,8 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gateway.cli import options as shared
-from gateway.errors import Fatal
+from gateway.errors import Fatal, GatewayError
 from gateway.ledger import Entry, Ledger, Query, State
 from gateway.ledger.states import FINISHED, UNCLAIMED, WAITING
 
@@ -27,6 +28,8 @@ MANY = 20
 PAGE = 50
 BLOCKS = 3
 """Files that `find` shows in full; of more it shows a list."""
+PATIENCE = 5.0
+"""Seconds that somebody who looks waits for others to end what they write."""
 NOT_FOUND = 3
 """The exit status when nothing is what was asked for."""
 
@@ -81,7 +84,7 @@ def _of_a_ledger(wanted: Command) -> Command:
 
 
 @contextmanager
-def _desk(configuration: Path | None, ledger: Path | None, *, read_only: bool = False) -> Iterator[Desk]:
+def _desk(configuration: Path | None, ledger: Path | None, *, looking: bool = False) -> Iterator[Desk]:
     """Opens the ledger. Raises `Fatal` where none is named, or there is none."""
     from gateway.intake.configuration import outline
 
@@ -92,8 +95,18 @@ def _desk(configuration: Path | None, ledger: Path | None, *, read_only: bool = 
         raise Fatal("there is no ledger: name its configuration with --config, or its file with --ledger")
     if not path.is_file():  # opening it would make one
         raise Fatal(f"there is no ledger at {path}: check the name, or start the gateway first")
-    with Ledger.open(path, read_only=read_only) as opened:
+    with _opened(path, looking) as opened:
         yield Desk(opened, found.folders if found else {})
+
+
+def _opened(path: Path, looking: bool) -> Ledger:
+    """The ledger; one that cannot be written just now is still one to look at."""
+    if not looking:
+        return Ledger.open(path)
+    try:
+        return Ledger.open(path, patience=PATIENCE)
+    except GatewayError:
+        return Ledger.open(path, read_only=True)
 
 
 def _meant(configuration: Path | None, ledger: Path | None) -> tuple[Path | None, Path | None]:
@@ -139,17 +152,22 @@ def _query(options: Mapping[str, Any]) -> Query:
 
 ids_argument = click.argument("ids", nargs=-1, type=click.IntRange(1), metavar="ID...")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-as_who = click.option("--as", "who", metavar="WHO", help="Who decides; you unless given.")
+as_who = click.option("--as", "who", metavar="WHO", help="Who does this; you unless given.")
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The files that something is done to, and why it is not done to others that were named."""
+    """The files that something is done to, their states, and why it is not done to others that were named."""
 
     query: Query
-    count: int
+    states: Counter[State]
     left: Mapping[int, str]
+
+    @property
+    def count(self) -> int:
+        """How many files something is done to."""
+        return self.states.total()
 
 
 def _chosen(
@@ -175,7 +193,7 @@ def _chosen(
             f"that cannot be done to files that are {named}: those it can be done to are {_list(allowed)}"
         )
     query = replace(query, states=states)
-    return Chosen(query, sum(1 for _ in desk.ledger.reports.every(query)), {})
+    return Chosen(query, Counter(each.state for each in desk.ledger.reports.every(query)), {})
 
 
 def _by_number(desk: Desk, ids: Sequence[int], allowed: frozenset[State]) -> Chosen:
@@ -183,7 +201,7 @@ def _by_number(desk: Desk, ids: Sequence[int], allowed: frozenset[State]) -> Cho
     found = {each.id: each for each in desk.ledger.reports.every(Query(ids=wanted, replaced=True))}
     left = {number: why for number in wanted if (why := _why_not(found.get(number), allowed)) is not None}
     able = tuple(number for number in wanted if number not in left)
-    return Chosen(Query(ids=able), len(able), left)
+    return Chosen(Query(ids=able), Counter(found[number].state for number in able), left)
 
 
 def _why_not(entry: Entry | None, allowed: frozenset[State]) -> str | None:
@@ -197,7 +215,7 @@ def _why_not(entry: Entry | None, allowed: frozenset[State]) -> str | None:
     if entry.state in allowed:
         return None
     hints = {
-        State.CHANGED: "; see 'gateway queue revise'",
+        State.CHANGED: "; see 'gateway queue revise' and 'gateway queue reject'",
         State.CLAIMED: ": somebody works on it just now",
     }
     return f"it is {entry.state}{hints.get(entry.state, '')}"
@@ -220,13 +238,18 @@ def _who(given: str | None) -> str:
         return f"user {os.getuid()}"
 
 
-def _confirm(count: int, what: str, *, unless: bool) -> None:
+def _confirm(count: int, question: str, *, unless: bool) -> None:
     """Asks a person at a terminal whether so many files are meant."""
     if count > MANY and not unless and sys.stdin.isatty():
-        click.confirm(f"{what} {count} files?", abort=True, err=True)
+        click.confirm(question, abort=True, err=True)
 
 
-def _told(done: int, word: str, left: Mapping[int, str], *, json_wanted: bool) -> int:
+def _some(count: int, noun: str) -> str:
+    """So many of a thing, in words."""
+    return f"{count} {noun if count == 1 else f'{noun}s'}"
+
+
+def _told(done: int, said: str, left: Mapping[int, str], *, json_wanted: bool) -> int:
     """Says what was done and what was not; the exit status."""
     if json_wanted:
         not_done = [{"id": number, "why": why} for number, why in left.items()]
@@ -234,11 +257,29 @@ def _told(done: int, word: str, left: Mapping[int, str], *, json_wanted: bool) -
     else:
         for number, why in left.items():
             click.echo(f"gateway: {number}: {why}", err=True)
-        click.echo(f"{done} {'file' if done == 1 else 'files'} {word}")
+        click.echo(said)
     return NOT_FOUND if left else 0
 
 
 # Looking
+
+
+def _looked(desk: Desk, who: str, what: str, files: Collection[int]) -> None:
+    """Records whose files somebody is about to see, by number: what they asked for may name a patient.
+
+    What cannot be recorded is shown all the same: the picture may be needed now.
+    """
+    with _recording(who):
+        desk.ledger.decisions.look(dict.fromkeys(files), who, what)
+
+
+@contextmanager
+def _recording(who: str) -> Iterator[None]:
+    """Says so where it cannot be recorded that somebody looks."""
+    try:
+        yield
+    except GatewayError as error:
+        click.echo(f"gateway: that {who} looked is not recorded: {error}", err=True)
 
 
 @command.command("list", short_help="Count files by state, and list those that need a person.")
@@ -248,12 +289,13 @@ def _told(done: int, word: str, left: Mapping[int, str], *, json_wanted: bool) -
     "--limit", type=click.IntRange(1), default=PAGE, show_default=True, help="At most so many files."
 )
 @click.option("--after", type=click.IntRange(0), default=0, metavar="ID", help="Only files after this one.")
+@as_who
 @as_json
 def list_files(**options: Any) -> int:
     """Counts files by state and folder, and lists those that need a person or that the filters choose."""
     from gateway.cli import queue_views as views
 
-    with _desk(options["configuration"], options["ledger"], read_only=True) as desk:
+    with _desk(options["configuration"], options["ledger"], looking=True) as desk:
         reports = desk.ledger.reports
         query = _query(options)
         chosen = query != Query()
@@ -263,6 +305,12 @@ def list_files(**options: Any) -> int:
             limit=options["limit"] + 1,
         )
         shown, more = entries[: options["limit"]], len(entries) > options["limit"]
+        if chosen and shown:
+            # Names of files may name patients, so that what somebody chooses is noted, as an export is. The
+            # list of work that is open is looked at all day, and by programs: it would bury all else.
+            who = _who(options["who"])
+            with _recording(who):
+                desk.ledger.decisions.note(who, "list", _some(len(shown), "file"))
         counts = reports.counts()
         reasons = {state: reports.reasons(state) for state in (State.HELD, State.REJECTED, State.REFUSED)}
         if options["as_json"]:
@@ -297,25 +345,26 @@ def list_files(**options: Any) -> int:
 @command.command("show", short_help="Show everything that is known of files.")
 @ids_argument
 @_of_a_ledger
+@as_who
 @as_json
 def show(ids: tuple[int, ...], **options: Any) -> int:
-    """Shows everything that is known of files."""
+    """Shows everything that is known of files, and records who looked."""
     from gateway.cli import queue_views as views
 
     if not ids:
         raise Fatal("there is nothing to show: name files by their numbers, which 'gateway queue list' shows")
-    with _desk(options["configuration"], options["ledger"], read_only=True) as desk:
-        missing = False
-        for number in ids:
-            detail = desk.ledger.reports.detail(number)
+    with _desk(options["configuration"], options["ledger"], looking=True) as desk:
+        details = {number: desk.ledger.reports.detail(number) for number in ids}
+        known = [number for number, detail in details.items() if detail]
+        _looked(desk, _who(options["who"]), "show", known)
+        for number, detail in details.items():
             if detail is None:
                 click.echo(f"gateway: {number}: there is no such file", err=True)
-                missing = True
             elif options["as_json"]:
                 views.print_json(views.whole(detail, desk.roots))
             else:
                 views.print_whole(detail, desk.roots)
-    return NOT_FOUND if missing else 0
+    return NOT_FOUND if len(known) < len(details) else 0
 
 
 @command.command("find", short_help="Say where a picture is.")
@@ -324,17 +373,19 @@ def show(ids: tuple[int, ...], **options: Any) -> int:
 @click.option(
     "--limit", type=click.IntRange(1), default=PAGE, show_default=True, help="At most so many files."
 )
+@as_who
 @as_json
 def find(text: str, **options: Any) -> int:
     """Says where a picture is, by what people know of it.
 
     A Patient ID, an accession number, a patient's name or a file's name may be given by its beginning; a UID
-    or a path in full.
+    or a path in full. It is recorded who looked at which files, not what for.
     """
     from gateway.cli import queue_views as views
 
-    with _desk(options["configuration"], options["ledger"], read_only=True) as desk:
+    with _desk(options["configuration"], options["ledger"], looking=True) as desk:
         entries = _found(desk, text, options["limit"])
+        _looked(desk, _who(options["who"]), "find", [each.id for each in entries])
         if options["as_json"]:
             for detail in _details(desk, entries):
                 views.print_json(views.whole(detail, desk.roots))
@@ -390,7 +441,7 @@ def assign(ids: tuple[int, ...], **options: Any) -> int:
         done = desk.ledger.decisions.assign(
             chosen.query, _who(options["who"]), attributes, options["study"] or None
         )
-    return _told(done, "assigned", chosen.left, json_wanted=options["as_json"])
+    return _told(done, f"{_some(done, 'file')} assigned", chosen.left, json_wanted=options["as_json"])
 
 
 def _attributes(typed: Sequence[str], accession: str | None, study: str | None) -> Mapping[str, str]:
@@ -433,22 +484,25 @@ def retry(ids: tuple[int, ...], **options: Any) -> int:
     allowed = (WAITING | FINISHED) - {State.CHANGED}
     with _desk(options["configuration"], options["ledger"]) as desk:
         chosen = _chosen(desk, ids, options, allowed=allowed, usual=Query(states=IN_TROUBLE))
-        _confirm(chosen.count, "Try again", unless=options["yes"])
-        left = dict(chosen.left)
-        left.update(_put_back(desk, chosen.query))
+        _confirm(chosen.count, f"Try again {chosen.count} files?", unless=options["yes"])
+        left = {**chosen.left, **_put_back(desk, chosen.query)}
         done = 0
         for batch in _without(desk, chosen.query, left):
             done += desk.ledger.decisions.retry(Query(ids=batch), _who(options["who"]))
-    return _told(done, "to be tried again", left, json_wanted=options["as_json"])
+    return _told(done, f"{_some(done, 'file')} to be tried again", left, json_wanted=options["as_json"])
 
 
-def _put_back(desk: Desk, query: Query) -> Iterator[tuple[int, str]]:
+def _put_back(desk: Desk, query: Query) -> dict[int, str]:
     """Puts originals back that were moved away; the files for which that cannot be done, and why."""
     from gateway.intake.putback import put_back
+    from gateway.intake.work import ORIGINAL_GONE
 
+    left: dict[int, str] = {}
     for entry in desk.ledger.reports.every(query):
-        if entry.state in FINISHED and (why := put_back(desk.ledger, entry, desk.roots)) is not None:
-            yield entry.id, why
+        was_moved = entry.state in FINISHED or entry.reason == ORIGINAL_GONE
+        if was_moved and (why := put_back(desk.ledger, entry, desk.roots)) is not None:
+            left[entry.id] = why
+    return left
 
 
 def _without(desk: Desk, query: Query, left: Mapping[int, str]) -> Iterator[tuple[int, ...]]:
@@ -459,27 +513,48 @@ def _without(desk: Desk, query: Query, left: Mapping[int, str]) -> Iterator[tupl
         yield tuple(each.id for each in page if each.id not in left)
 
 
-@command.command("reject", short_help="Give files up that are not stored.")
+@command.command("reject", short_help="Give up files, or dismiss changes of stored ones.")
 @ids_argument
 @_of_a_ledger
 @_filters
 @click.option("--all", "all_files", is_flag=True, help="All that are held or to be retried.")
-@click.option("--say", metavar="TEXT", help="Why; it goes into NAME.error.json beside the file.")
+@click.option(
+    "--say", metavar="TEXT", help="Why; it is recorded, also in NAME.error.json beside a rejected file."
+)
 @as_who
 @yes
 @as_json
 def reject(ids: tuple[int, ...], **options: Any) -> int:
-    """Gives files up that are not stored; they go to the place for rejected files."""
+    """Gives files up that are not stored; they go to the place for rejected files.
+
+    Of changed files the change is dismissed: what is stored is right, and stays as it is. The file is changed
+    again only when it would be sent with yet other attributes. Changed files have to be named, by their
+    numbers or with --state changed.
+    """
     say = options["say"]
     if not say:
         if not sys.stdin.isatty():
             raise Fatal("say why with --say TEXT: whoever misses the file will ask")
         say = click.prompt("Why", err=True)
     with _desk(options["configuration"], options["ledger"]) as desk:
-        chosen = _chosen(desk, ids, options, allowed=UNCLAIMED, usual=Query(states=GIVEN_UP))
-        _confirm(chosen.count, "Reject", unless=options["yes"])
-        done = desk.ledger.decisions.reject(chosen.query, _who(options["who"]), say)
-    return _told(done, "rejected", chosen.left, json_wanted=options["as_json"])
+        allowed = UNCLAIMED | {State.CHANGED}
+        chosen = _chosen(desk, ids, options, allowed=allowed, usual=Query(states=GIVEN_UP))
+        changes = chosen.states[State.CHANGED]
+        meant = _given_up(chosen.count - changes, changes)
+        _confirm(chosen.count, f"Have {meant}?", unless=options["yes"])
+        who = _who(options["who"])
+        rejected = desk.ledger.decisions.reject(chosen.query, who, say)
+        dismissed = desk.ledger.decisions.dismiss(chosen.query, who, say)
+    said = _given_up(rejected, dismissed)
+    return _told(rejected + dismissed, said, chosen.left, json_wanted=options["as_json"])
+
+
+def _given_up(files: int, changes: int) -> str:
+    """How many files are rejected, and how many changes dismissed, in words."""
+    rejected, dismissed = f"{_some(files, 'file')} rejected", f"{_some(changes, 'change')} dismissed"
+    if not changes:
+        return rejected
+    return f"{rejected}, {dismissed}" if files else dismissed
 
 
 @command.command("revise", short_help="Send changed files as they would be now.")
@@ -490,7 +565,10 @@ def reject(ids: tuple[int, ...], **options: Any) -> int:
 @yes
 @as_json
 def revise(ids: tuple[int, ...], **options: Any) -> int:
-    """Sends changed files as they would be now, as new instances; shows first what is different."""
+    """Sends changed files as they would be now, as new instances; shows first what is different.
+
+    Their originals come back to their folders, and go again when the archive has answered.
+    """
     from gateway.cli import queue_views as views
 
     changed = frozenset({State.CHANGED})
@@ -499,13 +577,19 @@ def revise(ids: tuple[int, ...], **options: Any) -> int:
         wanted = {**options, **nothing}
         chosen = _chosen(desk, ids, wanted, allowed=changed, usual=Query(states=changed))
         if not options["as_json"]:
-            for detail in _details(desk, desk.ledger.reports.page(chosen.query, limit=MANY)):
+            shown = desk.ledger.reports.page(chosen.query, limit=MANY)
+            _looked(desk, _who(options["who"]), "show", [each.id for each in shown])
+            for detail in _details(desk, shown):
                 click.echo(f"{detail.entry.id}: {views.source_of(detail.entry, desk.roots)}")
                 views.print_differences(detail)
         if chosen.count and not options["yes"] and sys.stdin.isatty():
             click.confirm(f"Send {chosen.count} revised?", abort=True, err=True)
-        done = desk.ledger.decisions.revise(chosen.query, _who(options["who"]))
-    return _told(done, "to be sent revised", chosen.left, json_wanted=options["as_json"])
+        left = {**chosen.left, **_put_back(desk, chosen.query)}
+        done = 0
+        for batch in _without(desk, chosen.query, left):
+            done += desk.ledger.decisions.revise(Query(ids=batch), _who(options["who"]))
+    said = f"{_some(done, 'file')} to be sent revised"
+    return _told(done, said, left, json_wanted=options["as_json"])
 
 
 # Keeping
@@ -532,7 +616,7 @@ def export(**options: Any) -> int:
         names = "with" if options["with_names"] else "without"
         desk.ledger.decisions.note(_who(options["who"]), "export", f"{count} files {names} names")
     if options["out"]:
-        click.echo(f"{count} {'file' if count == 1 else 'files'} in {options['out']}")
+        click.echo(f"{_some(count, 'file')} in {options['out']}")
     return 0
 
 
@@ -576,7 +660,7 @@ def purge(**options: Any) -> int:
     with _desk(options["configuration"], options["ledger"]) as desk:
         before = desk.ledger.upkeep.now() - seconds
         done = desk.ledger.upkeep.purge(before, _who(options["who"]))
-    return _told(done, "forgotten", {}, json_wanted=False)
+    return _told(done, f"{_some(done, 'file')} forgotten", {}, json_wanted=False)
 
 
 def _seconds(text: str) -> float:

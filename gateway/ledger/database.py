@@ -113,11 +113,19 @@ class SqliteDatabase:
     turn.
     """
 
-    def __init__(self, path: Path | None, *, read_only: bool = False, mountinfo: Path = MOUNTS) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        read_only: bool = False,
+        mountinfo: Path = MOUNTS,
+        patience: float | None = None,
+    ) -> None:
         """Opens or makes the ledger and brings it to the present schema.
 
-        Raises `Fatal` when this cannot be done here: on a network file system, in a place that cannot
-        be written, or with a ledger of a newer version of this program.
+        `patience` is in seconds, `PATIENCE` where it is None. Raises `Fatal` when this cannot be done
+        here: on a network file system, in a place that cannot be written, or with a ledger of a newer
+        version of this program.
         """
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise Fatal(
@@ -127,6 +135,8 @@ class SqliteDatabase:
         self.name = str(path) if path else "in memory"
         self._path = path
         self._read_only = read_only
+        self._alone = False
+        self._patience = PATIENCE if patience is None else patience
         self._local = threading.local()
         self._connections: weakref.WeakKeyDictionary[sqlite3.Connection, int] = weakref.WeakKeyDictionary()
         self._inherited: list[sqlite3.Connection] = []
@@ -206,9 +216,9 @@ class SqliteDatabase:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            _address(self._path, self._read_only),
+            _address(self._path, self._read_only, self._alone),
             uri=True,
-            timeout=PATIENCE,
+            timeout=self._patience,
             isolation_level=None,
             check_same_thread=False,
             factory=_Connection,
@@ -227,11 +237,11 @@ class SqliteDatabase:
     def _prepare(self) -> None:
         """Checks whose file this is, and brings its schema up to date."""
         try:
-            connection = self._connection()
-            version = self._version(connection)
             if self._read_only:
-                self._refuse_old(version)
+                self._refuse_old(self._version_to_read())
             else:
+                connection = self._connection()
+                version = self._version(connection)
                 self._log_ahead(connection)
                 while version < len(migrations()):
                     version = self._migrate(connection)
@@ -246,6 +256,22 @@ class SqliteDatabase:
             if trouble is None:
                 raise
             raise trouble from error
+
+    def _version_to_read(self) -> int:
+        """The version of the schema, also on a full disk, where SQLite finds no room for its shared memory.
+
+        Where no log is left, all there is stands in the file, which is then read by itself.
+        """
+        try:
+            return self._version(self._connection())
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            full = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+            if not full or self._path is None or _has_log(self._path):
+                raise
+        self.close()
+        self._alone, self._local = True, threading.local()
+        return self._version(self._connection())
 
     def _log_ahead(self, connection: sqlite3.Connection) -> None:
         """Write-ahead logging, which the file then keeps."""
@@ -317,12 +343,21 @@ def _may_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _address(path: Path | None, read_only: bool) -> str:
+def _has_log(path: Path) -> bool:
+    """Whether something may stand in the log that is not in the ledger's file yet."""
+    try:
+        return path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def _address(path: Path | None, read_only: bool, alone: bool) -> str:
+    """Where SQLite finds the ledger; `alone` when nobody else can be writing it."""
     if path is None:
         return ":memory:"
     if not read_only:
         mode = "rwc"
-    elif _may_write(path.parent) or path.with_name(f"{path.name}-wal").exists():
+    elif not alone and (_may_write(path.parent) or path.with_name(f"{path.name}-wal").exists()):
         mode = "ro"
     else:  # nobody can write here, and nothing is left in a log
         mode = "ro&immutable=1"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from gateway.ledger import packing
-from gateway.ledger.database import Transaction
+from gateway.ledger.database import Row, Transaction
 from gateway.ledger.files import BATCH, moved
-from gateway.ledger.part import Part, count_hour, ids_text, report, states_text
+from gateway.ledger.outcomes import differences
+from gateway.ledger.part import Part, batches, count_hour, ids_text, report, states_text
 from gateway.ledger.records import Query
 from gateway.ledger.reports import pages
 from gateway.ledger.states import FINISHED, WAITING, State
@@ -67,9 +68,30 @@ class Decisions(Part):
 
         return self._each(which, act)
 
+    def dismiss(self, which: Query, who: str, text: str) -> int:
+        """What is stored of changed files is right: they are again what they were.
+
+        They become changed again when they would be sent with yet other attributes. The event has the
+        names of those that differ.
+        """
+
+        def act(transaction: Transaction, ids: Sequence[int], now: float) -> Sequence[int]:
+            done = transaction.rows("changes", {"ids": ids_text(ids)})
+            for row in done:
+                _dismiss(transaction, row, now, who, text)
+            return [row["id"] for row in done]
+
+        return self._each(which, act)
+
+    def look(self, files: Iterable[int], who: str, what: str) -> None:
+        """Somebody looks at these files; `what` says by which way. What they looked for is not kept."""
+        for ids in batches(files, BATCH):
+            with self.database.write() as transaction:
+                report(transaction, ids, what, at=self.now(), who=who)
+
     def note(self, who: str, what: str, text: str | None = None) -> None:
-        """Something else that a person has done: an export, a look at a patient's files."""
-        event = {"at": self.now(), "who": who, "what": what, "file": None, "text": text}
+        """Something else that a person has done: an export, a list."""
+        event = {"at": self.now(), "who": packing.storable(who), "what": what, "file": None, "text": text}
         with self.database.write() as transaction:
             transaction.many("event_add", [event])
 
@@ -80,6 +102,16 @@ class Decisions(Part):
             with self.database.write() as transaction:
                 count += len(act(transaction, [each.id for each in page], self.now()))
         return count
+
+
+def _dismiss(transaction: Transaction, row: Row, now: float, who: str, text: str) -> None:
+    wanted = packing.unpacked_attributes(row["wanted"]) or {}
+    digest = row["wanted_digest"] or packing.attributes_digest(wanted)  # version 1 of the schema had none
+    transaction.run("dismiss", {"file": row["id"], "digest": digest})
+    transaction.run("agrees", {"file": row["id"], "now": now})
+    stored = packing.unpacked_attributes(row["attributes"]) or {}
+    names = ", ".join(each.attribute for each in differences(stored, wanted))
+    report(transaction, [row["id"]], "dismiss", at=now, who=who, text=f"{text} ({names})" if names else text)
 
 
 def _again(

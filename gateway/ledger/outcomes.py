@@ -39,8 +39,9 @@ class Outcomes(Part):
         """Compares a stored file with the attributes that it would have now.
 
         Where they differ it becomes `changed`, with `text`, and is not sent again by itself; where they
-        agree again it is what it was. Gives the differences from what was stored, as far as that is
-        kept. Nothing is done to a file that is not stored, or whose attributes were not recorded.
+        agree again, or are what a person has dismissed, it is what it was. Gives the differences from
+        what was stored, as far as that is kept. Nothing is done to a file that is not stored, or whose
+        attributes were not recorded.
         """
         now = self.now()
         digest = packing.attributes_digest(attributes)
@@ -50,8 +51,8 @@ class Outcomes(Part):
                 return ()
             if row["attributes_digest"] is None:
                 return ()
-            values: Values = {"file": file, "now": now, "wanted": None}
-            if row["attributes_digest"] == digest:
+            values: Values = {"file": file, "now": now, "wanted": None, "digest": None}
+            if digest in (row["attributes_digest"], row["dismissed"]):
                 if row["state"] == State.CHANGED:
                     transaction.run("agrees", values)
                     transaction.run("wanted", values)
@@ -59,7 +60,7 @@ class Outcomes(Part):
                 return ()
             packed = packing.packed_attributes(attributes)
             transaction.run("differs", {**values, "text": packing.shortened(text, packing.MAX_TEXT)})
-            transaction.run("wanted", {**values, "wanted": packed})
+            transaction.run("wanted", {**values, "wanted": packed, "digest": digest})
             if row["state"] != State.CHANGED:
                 report(transaction, [file], State.CHANGED, at=now, who=GATEWAY)
                 count_hour(transaction, [file], State.CHANGED, now)

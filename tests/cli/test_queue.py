@@ -5,11 +5,16 @@ from __future__ import annotations
 import getpass
 import io
 import json
+import os
+import resource
+import shutil
 import sqlite3
+import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +100,14 @@ def test_a_ledger_is_named_by_its_file_its_configuration_or_the_environment(
     both = gateway("queue", "list", "--config", config, "--ledger", day.path)
     assert both.status == 2
     monkeypatch.setenv("GATEWAY_CONFIG", str(config))
-    assert objects(gateway("queue", "show", number, "--json")) == [by_config]
-    assert objects(queue(day, "show", number, "--json")) == [by_file]  # what is typed counts
+    [shown] = objects(gateway("queue", "show", number, "--json"))
+    assert shown["source"] == by_config["source"]
+    [shown] = objects(queue(day, "show", number, "--json"))
+    assert shown["source"] == by_file["source"]  # what is typed counts
     monkeypatch.delenv("GATEWAY_CONFIG")
     monkeypatch.setenv("GATEWAY_LEDGER", str(day.path))
-    assert objects(gateway("queue", "show", number, "--json")) == [by_file]
+    [shown] = objects(gateway("queue", "show", number, "--json"))
+    assert shown["source"] == by_file["source"]
 
 
 def test_a_configuration_that_does_not_say_where_its_ledger_is(tmp_path: Path) -> None:
@@ -183,7 +191,7 @@ def test_show_says_everything(day: Day) -> None:
         {"attribute": "StudyDate", "stored": "20250615", "wanted": None},
         {"attribute": "Laterality", "stored": None, "wanted": "L"},
     ]
-    assert [each["what"] for each in told["events"]] == ["stored", "changed"]
+    assert [each["what"] for each in told["events"]] == ["stored", "changed", "show"]
     assert told["since"] == "2025-06-15T15:06:40+00:00"
 
 
@@ -262,6 +270,134 @@ def test_names_that_no_terminal_should_see(day: Day) -> None:
         assert "\x1b[2J" not in done.out
         assert "\\x1b" in done.out
     assert queue(day, "export", "--with-names").status == 0
+
+
+# Who looked
+
+
+def looks(day: Day) -> list[tuple[Any, ...]]:
+    """Who looked, how, at which file, and what is said of it."""
+    wanted = "SELECT who, what, file, text FROM events WHERE what IN ('show', 'find', 'list') ORDER BY id"
+    return rows(day, wanted)
+
+
+def test_who_looked_is_recorded_and_not_for_whom(day: Day) -> None:
+    stored, held = day.stored(), day.held()
+    me = getpass.getuser()
+    assert queue(day, "show", held, stored, held, 99).status == 3
+    assert queue(day, "find", "Doe^Jane", "--as", "Dr. Roe").status == 0
+    assert queue(day, "find", "nobody").status == 3
+    assert looks(day) == [
+        (me, "show", held, None),
+        (me, "show", stored, None),
+        ("Dr. Roe", "find", stored, None),
+        ("Dr. Roe", "find", held, None),
+    ]
+    [(at,)] = rows(day, "SELECT max(at) FROM events WHERE what = 'find'")
+    assert abs(at - time.time()) < 600
+    assert "find (Dr. Roe)" in queue(day, "show", stored, "--as", "ben").out
+    assert looks(day)[-1] == ("ben", "show", stored, None)
+
+
+def test_all_that_is_found_is_recorded_when_it_is_only_listed(day: Day) -> None:
+    numbers = [day.stored(f"{number}.jpg", number + 1) for number in range(5)]
+    queue(day, "find", "4711001", "--as", "roe")
+    queue(day, "find", "4711001", "--as", "ben", "--limit", 2, "--json")
+    assert looks(day) == [("roe", "find", number, None) for number in numbers] + [
+        ("ben", "find", number, None) for number in numbers[:2]
+    ]
+
+
+def test_a_list_that_somebody_chose_is_noted(day: Day) -> None:
+    day.held()
+    assert queue(day, "list").status == queue(day, "list", "--json").status == 0
+    assert queue(day, "list", "--folder", "elsewhere").status == 0
+    assert looks(day) == []
+    assert queue(day, "list", "--state", "held", "--as", "roe").status == 0
+    assert looks(day) == [("roe", "list", None, "1 file")]
+
+
+def test_differences_that_were_only_looked_at_are_recorded(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = day.changed()
+    typing(monkeypatch, "n\n")
+    assert queue(day, "revise", changed, "--as", "roe").status == 130
+    assert looks(day) == [("roe", "show", changed, None)]
+
+
+def test_looking_does_not_wait_for_long(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = day.held()
+    monkeypatch.setattr("gateway.cli.queue.PATIENCE", 0.01)
+    other = sqlite3.connect(day.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        for arguments in (("show", number), ("find", "4711001"), ("list", "--state", "held")):
+            done = queue(day, *arguments, "--as", "roe")
+            assert (done.status, "scan-Doe.jpg" in done.out) == (0, True)
+            [said] = done.err.splitlines()
+            assert said.startswith("gateway: that roe looked is not recorded: ")
+            assert "being written by others" in said
+    finally:
+        other.close()
+    assert looks(day) == []
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_looking_works_where_not_a_byte_can_be_written(day: Day, daemon: bool) -> None:
+    number = day.held()
+    if not daemon:  # whose log lies beside the ledger while it runs
+        day.ledger.close()
+    for arguments in (("show", number, number), ("find", "4711001"), ("list", "--state", "held")):
+        done = subprocess.run(
+            [sys.executable, "-m", "gateway", "queue", *map(str, arguments), "--ledger", day.path],
+            capture_output=True,
+            check=False,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+        )
+        assert (done.returncode, "scan-Doe.jpg" in done.stdout) == (0, True)
+        [said] = done.stderr.splitlines()
+        assert "looked is not recorded" in said
+    assert looks(day) == []
+
+
+@pytest.fixture
+def guest() -> Iterator[Callable[[Path, int], None]]:
+    """Leaves a folder's files to be read, and the folder with this mode; also when the tests run as root."""
+    folders = []
+    root = os.geteuid() == 0
+
+    def become(folder: Path, mode: int) -> None:
+        folders.append(folder)
+        for file in folder.iterdir():
+            file.chmod(0o444)
+        folder.chmod(mode)
+        if root:
+            os.seteuid(65534)
+
+    yield become
+    if root:
+        os.seteuid(0)
+    for folder in folders:
+        folder.chmod(0o700)
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o777])
+def test_looking_works_in_a_ledger_that_is_only_to_be_read(
+    guest: Callable[[Path, int], None], mode: int
+) -> None:
+    day = Day(Path(tempfile.mkdtemp()) / "ledger.db")
+    number = day.held()
+    queue(day, "find", "4711001")  # so that all of the program is read while everything may be
+    day.ledger.close()
+    before = day.path.read_bytes()
+    guest(day.path.parent, mode)
+    for arguments in (("show", number), ("find", "4711001"), ("list", "--state", "held")):
+        done = queue(day, *arguments)
+        assert (done.status, "scan-Doe.jpg" in done.out) == (0, True)
+        [said] = done.err.splitlines()
+        assert "looked is not recorded" in said
+    assert day.path.read_bytes() == before
 
 
 # Assigning
@@ -438,6 +574,58 @@ def test_many_files_are_asked_for_at_a_terminal(day: Day, monkeypatch: pytest.Mo
     assert queue(day, "reject", "--state", "ready", "--say", "no", "--yes").out == "21 files rejected\n"
 
 
+# Dismissing
+
+
+def test_a_change_is_dismissed(day: Day) -> None:
+    changed, stored = day.changed(), day.stored()
+    done = queue(day, "reject", changed, stored, "--say", "the list is wrong", "--as", "roe")
+    assert (done.status, done.out) == (3, "1 change dismissed\n")
+    assert done.err == f"gateway: {stored}: it is stored\n"
+    assert rows(day, "SELECT state, reason, text, original FROM files WHERE id = ?", changed) == [
+        ("stored", None, None, None)
+    ]
+    assert rows(day, "SELECT who, text FROM events WHERE what = 'dismiss'") == [
+        ("roe", "the list is wrong (PatientName, StudyDate, Laterality)")
+    ]
+    assert "changed" not in queue(day, "list").out
+    said = queue(day, "show", changed).out
+    assert "dismiss (roe): the list is wrong (PatientName, StudyDate, Laterality)" in " ".join(said.split())
+    assert "Would be now" not in said
+    wanted = {"PatientName": "Doe^Janet", "PatientID": "4711001", "Laterality": "L"}
+    assert day.ledger.outcomes.compare(changed, wanted, "same") == ()
+    assert day.state(changed) is State.STORED
+    assert day.ledger.outcomes.compare(changed, {**wanted, "Laterality": "R"}, "other")
+    assert day.state(changed) is State.CHANGED
+
+
+def test_changes_are_dismissed_only_where_they_are_named(day: Day) -> None:
+    changed, other = day.changed(), day.changed("other.jpg", 10)
+    held = [day.held(f"{number}.jpg", "no-row") for number in range(4)]
+    say = ("--say", "no")
+    assert queue(day, "reject", "--reason", "no-row", *say).out == "4 files rejected\n"
+    assert queue(day, "reject", "--folder", FOLDER, *say).out == "0 files rejected\n"
+    assert queue(day, "reject", "--all", *say).out == "0 files rejected\n"
+    assert {day.state(changed), day.state(other)} == {State.CHANGED}
+    held = [day.held(f"new{number}.jpg") for number in range(2)]
+    done = queue(day, "reject", held[0], changed, *say)
+    assert (done.status, done.out) == (0, "1 file rejected, 1 change dismissed\n")
+    done = queue(day, "reject", "--state", "changed", *say, "--json")
+    assert json.loads(done.out) == {"done": 1, "not_done": []}
+    assert {day.state(changed), day.state(other)} == {State.STORED}
+    assert day.state(held[1]) is State.HELD
+
+
+def test_many_changes_are_asked_for_at_a_terminal(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(21):
+        day.changed(f"{number}.jpg", number + 1)
+    typing(monkeypatch, "n\n")
+    done = queue(day, "reject", "--state", "changed", "--say", "no")
+    assert done.status == 130
+    assert "Have 21 changes dismissed?" in done.err
+    assert queue(day, "reject", "--state", "changed", "--say", "no", "--yes").out == "21 changes dismissed\n"
+
+
 # Revising
 
 
@@ -530,6 +718,8 @@ def test_others_work_on_the_ledger_at_the_same_time(day: Day) -> None:
         for number in held:
             assert queue(day, "assign", number, "-m", "PatientID=1234567").status == 0
             assert queue(day, "list").status == 0
+            done = queue(day, "show", number)
+            assert (done.status, done.err) == (0, "")
     finally:
         ended.set()
         thread.join()

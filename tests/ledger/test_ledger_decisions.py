@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gateway.ledger import Query, Result, State
+import pytest
+
+from gateway.ledger import Identity, Query, Result, State
+
+STORED = {"PatientID": "1", "StudyDescription": "Foot"}
+WANTED = {"PatientID": "1", "StudyDescription": "Hand", "Laterality": "L"}
+
+
+def changed(desk, wanted: dict[str, str] = WANTED, state: State = State.STORED) -> int:
+    """A file that is stored, and would be sent with other attributes now."""
+    result = Result(state, identity=Identity("1.2", "1.2.1", "1.2.1.1", "1.2.840"), attributes=STORED)
+    (file,) = desk.end("a.jpg", result=result)
+    assert desk.ledger.outcomes.compare(file, wanted, "Its row has changed")
+    return file
 
 
 def test_retry_takes_all_of_a_reason(desk) -> None:
@@ -62,6 +75,95 @@ def test_rejected_by_hand(desk) -> None:
     assert desk.state(stored) is State.STORED
     assert [each.path for each in desk.ledger.files.originals_due("in")] == ["a.jpg"]
     assert desk.claim(desk.owner()) is None
+
+
+@pytest.mark.parametrize("state", [State.STORED, State.WARNING, State.DUPLICATE])
+def test_dismissed_change_is_not_shown_again(desk, state: State) -> None:
+    file = changed(desk, state=state)
+    desk.time += 60
+    assert desk.ledger.decisions.dismiss(Query(), "anna", "The list is wrong") == 1
+    assert desk.ledger.decisions.dismiss(Query(), "anna", "The list is wrong") == 0
+    entry = desk.entry(file)
+    assert (entry.state, entry.text, entry.since) == (state, None, desk.time)
+    last = desk.ledger.reports.detail(file).events[-1]
+    assert (last.who, last.what, last.at) == ("anna", "dismiss", desk.time)
+    assert last.text == "The list is wrong (StudyDescription, Laterality)"
+    assert desk.claim(desk.owner()) is None
+    assert desk.ledger.files.originals_due("in") == ()
+    for _ in range(2):
+        assert desk.ledger.outcomes.compare(file, WANTED, "Its row has changed") == ()
+        assert desk.state(file) is state
+    detail = desk.ledger.reports.detail(file)
+    assert (detail.attributes, detail.wanted, detail.events[-1].what) == (STORED, None, "dismiss")
+
+
+def test_yet_another_change_is_shown(desk) -> None:
+    file = changed(desk)
+    desk.ledger.decisions.dismiss(Query(ids=(file,)), "anna", "no")
+    outcomes = desk.ledger.outcomes
+    (other,) = outcomes.compare(file, {**STORED, "StudyDescription": "Arm"}, "Its row has changed again")
+    assert (other.stored, other.wanted) == ("Foot", "Arm")
+    assert desk.state(file) is State.CHANGED
+    assert outcomes.compare(file, WANTED, "and back") == ()  # what was dismissed stays so
+    assert desk.state(file) is State.STORED
+    assert outcomes.compare(file, STORED, "as it was") == ()
+    assert outcomes.compare(file, WANTED, "and back") == ()
+    assert [what for _, what in desk.happened(file)] == [
+        "stored", "changed", "dismiss", "changed", "unchanged"
+    ]  # fmt: skip
+
+
+def test_change_that_is_too_long_to_be_kept_is_dismissed_whole(desk) -> None:
+    wanted = {**STORED, "PatientComments": "x" * 5000}
+    file = changed(desk, wanted)
+    desk.ledger.decisions.dismiss(Query(), "anna", "no")
+    assert desk.ledger.outcomes.compare(file, wanted, "same") == ()
+    assert desk.state(file) is State.STORED
+    assert desk.ledger.outcomes.compare(file, {**STORED, "PatientComments": "x" * 4999 + "y"}, "other")
+    assert desk.state(file) is State.CHANGED
+
+
+def test_what_is_sent_again_has_nothing_dismissed(desk) -> None:
+    file = changed(desk)
+    desk.ledger.decisions.dismiss(Query(), "anna", "no")
+    assert desk.ledger.decisions.retry(Query(ids=(file,)), "anna") == 1
+    owner = desk.owner()
+    desk.claim(owner)
+    new = Result(State.STORED, identity=Identity("1.2", "1.2.1", "1.2.1.2"), attributes={"PatientID": "1"})
+    desk.ledger.outcomes.record(owner, {file: new})
+    assert desk.ledger.outcomes.compare(file, WANTED, "x")
+    assert desk.state(file) is State.CHANGED
+
+
+def test_only_what_is_changed_is_dismissed(desk) -> None:
+    (held,) = desk.end("b.jpg", result=Result(State.HELD, reason="no-row"))
+    (stored,) = desk.end("c.jpg")
+    file = changed(desk)
+    assert desk.ledger.decisions.reject(Query(ids=(file, stored)), "anna", "no") == 0
+    assert desk.ledger.decisions.dismiss(Query(ids=(held, stored)), "anna", "no") == 0
+    assert desk.states() == {"held": 1, "stored": 1, "changed": 1}
+
+
+def test_dismissal_is_forgotten_with_its_words(desk) -> None:
+    file = changed(desk)
+    desk.ledger.decisions.dismiss(Query(), "anna", "Meier^Anna is right")
+    desk.time += 10
+    desk.ledger.decisions.look([file], "ben", "find")
+    assert desk.ledger.upkeep.purge(desk.time, "anna") == 1
+    events = desk.ledger.reports.detail(file).events
+    assert [(each.who, each.what, each.text) for each in events[-2:]] == [
+        ("anna", "dismiss", None),
+        ("ben", "find", None),
+    ]
+
+
+def test_who_looked_is_kept_of_every_file(desk) -> None:
+    ids = desk.found(*(f"{number}.jpg" for number in range(3)))
+    desk.ledger.decisions.look(ids[:2], "anna\udcff", "show")
+    desk.ledger.decisions.look([], "anna", "show")
+    found = [(each.file, each.who, each.at) for each in desk.ledger.reports.events() if each.what == "show"]
+    assert found == [(each, "anna\\udcff", desk.time) for each in ids[:2]]
+    assert desk.states() == {"seen": 3}
 
 
 def test_thousands_are_decided_about(desk) -> None:

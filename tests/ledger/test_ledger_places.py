@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Fatal
-from gateway.ledger import Ledger, LedgerUnavailable, Query, Ready
+from gateway.ledger import Ledger, LedgerUnavailable, Query, Ready, State, attributes_digest
+from gateway.ledger.packing import packed_attributes
 from gateway.ledger.statements import migrations, statements
 from gateway.mounts import mount_of
 from gateway.stream import FileStamp
@@ -153,6 +154,50 @@ def test_ledger_of_an_older_version_is_not_read_as_if_it_were_new(tmp_path: Path
     connection.close()
     with pytest.raises(Fatal, match="open it once for writing"):
         Ledger.open(path, read_only=True)
+
+
+def test_ledger_of_version_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    Ledger.open(path).close()
+    fresh = schema(path)
+    path.unlink()
+    stored, wanted = {"StudyDescription": "Foot"}, {"StudyDescription": "Hand"}
+    connection = sqlite3.connect(path)
+    for statement in migrations()[0]:
+        connection.execute(statement)
+    connection.execute("PRAGMA application_id = 0x53544F57")
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute("INSERT INTO folders VALUES (1, 'in')")
+    connection.execute("INSERT INTO destinations VALUES (1, 'archive')")
+    connection.execute(
+        "INSERT INTO files (folder, path, destination, state, back, since, size, modified_ns, inode, seen_at,"
+        " attributes_digest) VALUES (1, CAST('a.jpg' AS BLOB), 1, 'changed', 'stored', 1, 1, 1, 1, 1, ?)",
+        [attributes_digest(stored)],
+    )
+    connection.execute(
+        "INSERT INTO details (file, attributes, wanted) VALUES (1, ?, ?)",
+        [packed_attributes(stored), packed_attributes(wanted)],
+    )
+    connection.commit()
+    connection.close()
+
+    with pytest.raises(Fatal, match="has version 1, and 2 is wanted: open it once for writing"):
+        Ledger.open(path, read_only=True)
+    with Ledger.open(path) as ledger:
+        assert ledger.decisions.dismiss(Query(), "anna", "no") == 1  # it became changed before the migration
+        assert ledger.outcomes.compare(1, wanted, "x") == ()
+        assert [each.state for each in ledger.reports.page()] == [State.STORED]
+        assert ledger.reports.events()[-1].text == "no (StudyDescription)"
+    assert schema(path) == fresh
+
+
+def schema(path: Path) -> list[tuple[str, ...]]:
+    """The version and all tables, indexes and triggers."""
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
+    found += connection.execute("PRAGMA user_version").fetchall()
+    connection.close()
+    return found
 
 
 def test_reader_sees_what_is_there_and_changes_nothing(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,29 @@ def test_full_disk_changes_nothing_and_passes(desk) -> None:
     desk.ledger.outcomes.record(owner, {file: result})
     assert len(desk.ledger.files.see("in", scan, ["archive"]).new) == 5000
     assert desk.states() == {"seen": 5000, "stored": 1}
+
+
+READ = """
+import sys
+from pathlib import Path
+from gateway.ledger import Ledger
+with Ledger.open(Path(sys.argv[1]), read_only=True) as ledger:
+    print([each.path for each in ledger.reports.page()])
+"""
+
+
+def test_ledger_is_read_where_not_a_byte_can_be_written(file_desk) -> None:
+    """Not even the file that SQLite shares its memory by, which nobody has left."""
+    file_desk.found("a.jpg")
+    file_desk.ledger.close()
+    done = subprocess.run(
+        [sys.executable, "-c", READ, file_desk.path],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
+    )
+    assert done.stdout == "['a.jpg']\n"
 
 
 def test_writers_that_never_end_are_not_waited_for(file_desk, monkeypatch: pytest.MonkeyPatch) -> None:

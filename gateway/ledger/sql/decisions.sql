@@ -12,3 +12,11 @@ SELECT value, :assigned, :study FROM json_each(:ids) WHERE true
 ON CONFLICT DO UPDATE SET
     assigned = json_patch(ifnull(assigned, '{}'), excluded.assigned),
     assigned_study = ifnull(excluded.assigned_study, assigned_study)
+
+-- name: changes
+SELECT f.id, d.attributes, d.wanted, d.wanted_digest
+FROM files f LEFT JOIN details d ON d.file = f.id
+WHERE f.id IN (SELECT value FROM json_each(:ids)) AND f.state = 'changed' AND f.current
+
+-- name: dismiss
+UPDATE details SET wanted = NULL, wanted_digest = NULL, dismissed = :digest WHERE file = :file

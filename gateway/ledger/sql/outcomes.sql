@@ -18,10 +18,10 @@ VALUES (:file, :retrieve_url, :messages, :answer, :attributes)
 ON CONFLICT DO UPDATE SET
     retrieve_url = ifnull(excluded.retrieve_url, retrieve_url), messages = excluded.messages,
     answer = ifnull(excluded.answer, answer), attributes = ifnull(excluded.attributes, attributes),
-    wanted = NULL
+    wanted = NULL, wanted_digest = NULL, dismissed = NULL
 
 -- name: stored_attributes
-SELECT f.state, f.attributes_digest, d.attributes
+SELECT f.state, f.attributes_digest, d.attributes, d.dismissed
 FROM files f LEFT JOIN details d ON d.file = f.id WHERE f.id = :file
 
 -- name: differs
@@ -32,8 +32,8 @@ UPDATE files SET
 WHERE id = :file
 
 -- name: wanted
-INSERT INTO details (file, wanted) VALUES (:file, :wanted)
-ON CONFLICT DO UPDATE SET wanted = excluded.wanted
+INSERT INTO details (file, wanted, wanted_digest) VALUES (:file, :wanted, :digest)
+ON CONFLICT DO UPDATE SET wanted = excluded.wanted, wanted_digest = excluded.wanted_digest
 
 -- name: agrees
 UPDATE files SET state = back, back = NULL, since = :now, text = NULL WHERE id = :file
