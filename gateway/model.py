@@ -307,6 +307,8 @@ class Outcome:
     """How often it was sent."""
     after: float | None = None
     """Seconds that the archive asked to wait before it is sent again."""
+    may_pass: bool = False
+    """Whether a failure may pass: the archive had trouble, and has not refused the object for good."""
     messages: tuple[str, ...] = ()
 
     @classmethod
@@ -321,6 +323,7 @@ class Outcome:
         size: int = 0,
         attempts: int = 0,
         after: float | None = None,
+        may_pass: bool = False,
         messages: tuple[str, ...] | None = None,
     ) -> Outcome:
         """What became of this instance; `messages` are its own unless others are given."""
@@ -337,5 +340,6 @@ class Outcome:
             size=size,
             attempts=attempts,
             after=after,
+            may_pass=may_pass,
             messages=instance.messages if messages is None else messages,
         )

@@ -309,10 +309,8 @@ class Alerts:
         """How many seconds ago a folder's hours began; less than nothing outside of them."""
         name = hot.folder.site.timezone
         local = datetime.fromtimestamp(self._daemon.now(), ZoneInfo(name) if name else self._zone)
-        minute = 60 * local.hour + local.minute
-        if not hours.includes(minute):
-            return -1.0
-        return 60.0 * ((minute - hours.start) % 1440) + local.second
+        since = hours.since(local)
+        return -1.0 if since is None else since
 
     def _held_reasons(self, news: Iterable[News]) -> Mapping[str, int]:
         """Why files are held, where it is told that they are."""

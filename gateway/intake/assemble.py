@@ -30,6 +30,12 @@ from gateway.pipeline import Candidate, Work
 SECONDS_A_PAGE = 10.0
 """Processor time that joining a page may take."""
 
+MOST_PAGES = 100_000
+"""Files that are claimed together where some are pages of documents, which must not be parted."""
+
+MISSING_PAGE = "missing-page"
+"""Why pages are held whose document is not whole; they are claimed with whatever comes to it."""
+
 NAMED = 10
 """Numbers of pages that a message names."""
 
@@ -105,7 +111,7 @@ def _check_numbers(numbers: Sequence[int], files: Sequence[tuple[Entry, Candidat
     raise Hold(
         f"{first.probe.source.shown}: its document is not whole: it has the pages {shown}, so that {what}. "
         "None of them is sent until all are there",
-        reason="missing-page",
+        reason=MISSING_PAGE,
         depends=tuple(dict.fromkeys(_depends(candidate for _, candidate in files))),
     )
 

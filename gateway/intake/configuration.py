@@ -19,7 +19,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -37,6 +37,7 @@ from gateway.mapping.models import site as read_site
 from gateway.mapping.patient_ids import PatientIdsModel
 from gateway.mapping.patients import PatientIds
 from gateway.mapping.sources import site as sites
+from gateway.mapping.sources.sidecar import SidecarSource
 from gateway.nodes import Fault, Place, Text
 from gateway.stow import address
 
@@ -47,7 +48,12 @@ ORIGINAL_FACTS = ("date", "folder", "relative", "name", "status", "patient", "ac
 """What the place that an original is moved to may name, as `original.*`."""
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HOURS = re.compile(
+    r"(?:(?P<days>[a-z]{3}(?:[-,][a-z]{3})*) )?"
+    r"([01]\d|2[0-3]):([0-5]\d) ?- ?([01]\d|2[0-3]):([0-5]\d)",
+    re.IGNORECASE,
+)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _SERVER = re.compile(r"[^\s:]+(:[0-9]{1,5})?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -127,16 +133,28 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """The part of a day in which files usually come, in minutes after midnight."""
+    """The part of a day, in minutes after midnight, and the days of the week, of which 0 is Monday.
+
+    Hours that go over midnight are those of the day on which they begin.
+    """
 
     start: int
     end: int
+    days: frozenset[int] = frozenset(range(7))
 
     def includes(self, minute: int) -> bool:
         """Whether a minute of the day is in it; it may go over midnight."""
         if self.start <= self.end:
             return self.start <= minute < self.end
         return minute >= self.start or minute < self.end
+
+    def since(self, local: datetime) -> float | None:
+        """Seconds since they began, at a local time; None outside of them."""
+        minute = 60 * local.hour + local.minute
+        gone = (minute - self.start) % 1440
+        if not self.includes(minute) or (local - timedelta(minutes=gone)).weekday() not in self.days:
+            return None
+        return 60.0 * gone + local.second
 
 
 @dataclass(frozen=True, slots=True)
@@ -558,6 +576,8 @@ class Reader:
 
     path: Path
     faults: list[Fault]
+    _mappings: dict[str, language.Mapping] = field(default_factory=dict)
+    """Those that were read, by what they are called here."""
 
     def configuration(self, model: ConfigurationModel) -> Configuration:
         """All of it, as the daemon runs on it."""
@@ -726,7 +746,7 @@ class Reader:
     def _folder(self, model: FolderModel, archives: Mapping[str, Archive]) -> Folder:
         site = read_site(model.site, self.faults) if model.site else Site()
         patient_id = model.patient_id
-        return Folder(
+        made = Folder(
             name=model.name or model.path,
             path=self._place(model.path),
             mappings=tuple(self.mapping(each, archives) for each in model.mapping),
@@ -747,6 +767,11 @@ class Reader:
             hold_for=model.hold_for,
             hours=self._hours(model),
         )
+        if all(name in self._mappings for name in made.mappings):
+            why = unfit(made, (self._mappings[name] for name in made.mappings))
+            if why is not None:
+                self._fault(model.at("mapping"), f"the folder {made.name} {why}")
+        return made
 
     def mapping(self, text: Text, archives: Mapping[str, Archive]) -> str:
         """A mapping by its name, or by its path as seen from the configuration; its faults are ours."""
@@ -767,6 +792,7 @@ class Reader:
         ):
             message = f"the mapping {text.text} sends files to {unknown!r}, and there is no such destination"
             self._fault(text.place, f"{message}{nodes.instead(unknown, archives)}")
+        self._mappings[name] = loaded
         return name
 
     def _routes(self, model: FolderModel, archives: Mapping[str, Archive]) -> tuple[Route, ...]:
@@ -811,12 +837,14 @@ class Reader:
     def _hours(self, model: FolderModel) -> Hours | None:
         if not model.hours:
             return None
-        match = _HOURS.fullmatch(model.hours.replace(" ", ""))
-        if match is None:
-            self._fault(model.at("hours"), f"hours cannot be {model.hours!r}: write such as 07:00-18:00")
+        match = _HOURS.fullmatch(model.hours.strip())
+        days = _weekdays(match["days"]) if match else None
+        if match is None or days is None:
+            message = f"hours cannot be {model.hours!r}: write such as 07:00-18:00 or Mon-Fri 07:00-18:00"
+            self._fault(model.at("hours"), message)
             return None
-        first, second, third, fourth = map(int, match.groups())
-        return Hours(60 * first + second, 60 * third + fourth)
+        first, second, third, fourth = map(int, match.groups()[1:])
+        return Hours(60 * first + second, 60 * third + fourth, days)
 
     def _check_apart(self, model: ConfigurationModel, folders: Iterable[Folder]) -> None:
         """Two folders in one place, or one inside the other, would send a file twice."""
@@ -898,6 +926,20 @@ class Reader:
         return template
 
 
+def _weekdays(text: str | None) -> frozenset[int] | None:
+    """The days in a text such as `Mon-Fri,Sun`, all days without one; None where it is none."""
+    if text is None:
+        return frozenset(range(7))
+    found: set[int] = set()
+    for part in text.lower().split(","):
+        first, _, last = part.partition("-")
+        if first not in _DAYS or (last or first) not in _DAYS:
+            return None
+        start, end = _DAYS.index(first), _DAYS.index(last or first)
+        found |= {(start + number) % 7 for number in range((end - start) % 7 + 1)}
+    return frozenset(found)
+
+
 def _reveal(kind: str, text: str, folder: Path) -> str:
     """What is in a variable or file, or what a command prints. Raises ValueError without showing any."""
     secret = _read_secret(kind, text, folder)
@@ -930,6 +972,20 @@ def _read_secret(kind: str, text: str, folder: Path) -> str:
     except UnicodeDecodeError:
         raise ValueError("the command printed something else than text in UTF-8") from None
     return done.stdout.strip()
+
+
+def unfit(folder: Folder, mappings: Iterable[language.Mapping]) -> str | None:
+    """What a folder says that its mappings do not suit, as the end of a sentence; None where all is well."""
+    mappings = tuple(mappings)
+    reads = any(isinstance(source, SidecarSource) for mapping in mappings for source in mapping.sources)
+    if folder.sidecar is Sidecars.REQUIRED and not reads:
+        return "says sidecar: required, but none of its mappings reads one: add sidecar under sources"
+    if folder.group is None and any(mapping.assemble for mapping in mappings):
+        return (
+            "has a mapping that makes documents of pages (assemble), and nothing says when all pages of one "
+            "are there: add group to the folder, such as {by: quiet, quiet: 30s}"
+        )
+    return None
 
 
 def kept_out(configuration: Configuration) -> Iterator[Path]:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from gateway import pipeline, walk
 from gateway.errors import Fatal, GatewayError
-from gateway.intake import groups, study
+from gateway.intake import assemble, groups, study
 from gateway.intake.complete import EMPTY, GROUP_OPEN, UNREADABLE, Sightings
-from gateway.intake.configuration import Archive, Configuration, Folder, Sidecars, kept_out
+from gateway.intake.configuration import Archive, Configuration, Folder, Sidecars, kept_out, unfit
 from gateway.intake.groups import Group
 from gateway.intake.journal import Journal
 from gateway.intake.lock import Lock
@@ -176,7 +176,7 @@ class HotFolder:
         complete = [group for group in complete if stale.isdisjoint(group.names)]
         complete.sort(key=lambda group: walk.natural(group.names[0]))
         ready = [each for group in complete for each in self._ready(group, rows)]
-        ready += [Ready(row.id) for row in self._given_back(rows)]
+        ready += [Ready(row.id, group=self._document_of(row) or "") for row in self._given_back(rows)]
         first = self.ledger.files.now() - len(ready) * A_TICK
         self.ledger.files.ready(
             replace(each, due=first + number * A_TICK) for number, each in enumerate(ready)
@@ -206,7 +206,13 @@ class HotFolder:
         if self.folder.group is None or not mine:
             return [Ready(row.id) for row in mine]
         key = f"{group.key}\x1f{min(row.id for row in mine)}"  # the next files of this name are another group
-        return [Ready(row.id, group=key) for row in mine]
+        return [Ready(row.id, group=self._document_of(row) or key) for row in mine]
+
+    def _document_of(self, row: Row) -> str | None:
+        """With what a page of a document is claimed; None for any other file."""
+        if self.inbox.assemble is None:
+            return None
+        return assemble.document_of(Source(self.folder.path / row.path, self.folder.path), self.inbox.work)
 
     def _given_back(self, rows: Mapping[str, list[Row]]) -> Iterator[Row]:
         """Files that workers gave back, and that are as they were found all the same."""
@@ -291,11 +297,8 @@ class HotFolder:
         read = [load(name) for name in self.folder.mappings]
         files = {path: _stamp(path) for mapping in read for path in (*mapping.files, *_templates(mapping))}
         mappings = tuple(_with_sidecars(mapping, self.folder.sidecar) for mapping in read)
-        if self.folder.sidecar is Sidecars.REQUIRED and not any(map(_has_sidecar, mappings)):
-            raise Fatal(
-                f"the folder {self.folder.name} says sidecar: required, but none of its mappings reads one: "
-                "add sidecar under sources"
-            )
+        if (why := unfit(self.folder, mappings)) is not None:
+            raise Fatal(f"the folder {self.folder.name} {why}")
         self._files = files
         self._companions = tuple(name for mapping in mappings for name in mapping.companions)
         self.inbox = self._inbox(mappings)
@@ -326,6 +329,7 @@ class HotFolder:
             key_of=lambda relative: groups.key_of(relative, folder.group),
             check=self.root.check,
             read=self._files,
+            assemble=assemble.join if assemble.is_asked(mappings) else None,
         )
 
     # Files that are stored, and what they depend on
@@ -338,6 +342,8 @@ class HotFolder:
             return None
         source = Source(path, self.folder.path, member=original if moved else None)
         work = work_for(row, self.inbox, archive)
+        if self.inbox.assemble and assemble.document_of(source, work):
+            return None
         try:
             candidate = pipeline.examine(pipeline.look(source, work), work, digest=row.digest)
             return study.flat(pipeline.attributes(candidate, work))
@@ -365,10 +371,6 @@ def _with_sidecars(mapping: SiteMapping, rule: Sidecars) -> SiteMapping:
         for each in mapping.sources
     )
     return replace(mapping, sources=sources)
-
-
-def _has_sidecar(mapping: SiteMapping) -> bool:
-    return any(isinstance(each, SidecarSource) for each in mapping.sources)
 
 
 def _names_group(inbox: Inbox) -> bool:

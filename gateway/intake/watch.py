@@ -23,13 +23,14 @@ from pathlib import Path
 from gateway import config
 from gateway.errors import Pause, Retry
 from gateway.intake.archives import Gate
+from gateway.intake.assemble import MOST_PAGES
 from gateway.intake.configuration import Configuration
 from gateway.intake.folder import HotFolder
 from gateway.intake.journal import Journal
 from gateway.intake.putback import whereabouts
 from gateway.intake.scan import Waker
 from gateway.intake.timing import Durations, TimedClient
-from gateway.intake.work import Inbox, Worker
+from gateway.intake.work import BATCH, Inbox, Worker
 from gateway.ledger import ClaimLost, Ledger, Query, State
 from gateway.ledger.claims import BEAT
 from gateway.ledger.states import DONE
@@ -176,9 +177,14 @@ class Daemon:
             journal=self.journal,
             stopping=self.stopping,
             tmp_dir=self.configuration.tmp_dir,
+            files=self._together,
         )
         self.workers.append(worker)
         return worker
+
+    def _together(self) -> int:
+        """How many files of a study or group are claimed at a time."""
+        return MOST_PAGES if any(hot.inbox.assemble for hot in self.folders) else BATCH
 
     def _inbox_of(self, name: str) -> Inbox:
         """The folder as it is described now. Raises `Retry` for one that is not configured any more."""

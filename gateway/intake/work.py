@@ -35,7 +35,7 @@ from gateway.dispatch import discard
 from gateway.errors import Fatal, GatewayError, Hold, Pause, Refused, Reject, Retry, Skip, Unfinished
 from gateway.intake import study
 from gateway.intake.archives import Gate
-from gateway.intake.assemble import Assemble
+from gateway.intake.assemble import MISSING_PAGE, NAMED, Assemble, Joined
 from gateway.intake.configuration import Archive
 from gateway.intake.journal import Journal
 from gateway.ledger import ClaimLost, Ledger
@@ -60,7 +60,11 @@ IN_DOUBT = Growing(2.0, 3600.0)
 
 CHANGED = "changed"
 INCOMPLETE = "incomplete"
+ORIGINAL_GONE = "original-gone"
 """Reasons of files that are not, or may not be, as whoever writes them means them to be."""
+
+PATIENT = 4
+"""How often an object is tried that the archive has trouble with, before a person has to look."""
 
 ELSEWHERE = 60.0
 """Seconds after which a file is looked at again whose folder is not configured here."""
@@ -71,7 +75,7 @@ BATCH = 1000
 LONGEST_WAIT = 60.0
 """Seconds between two looks at a file that ends too soon, at most."""
 
-KEPT = 2000
+KEPT = 200
 """Files whose examination is remembered between being grouped and being built."""
 
 
@@ -163,7 +167,7 @@ class Worker:
         stopping: threading.Event,
         tmp_dir: Path | None = None,
         together: int = 1,
-        files: int = BATCH,
+        files: Callable[[], int] = lambda: BATCH,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._files = files
@@ -207,7 +211,7 @@ class Worker:
         if not self._gate.admits():
             return False
         claims = self._ledger.claims.claim(
-            self.owner, [self._gate.name], units=self._at_once, files=self._files
+            self.owner, [self._gate.name], units=self._at_once, files=self._files()
         )
         if not claims:
             self._gate.give_up_turn()
@@ -282,11 +286,29 @@ class Worker:
         for each in assemble(files, self._work_for(found[0][0]), shop):
             first = each.files[0][0]
             self._documents[first.id] = tuple((page, made.digest_bytes) for page, made in each.files)
-            if each.error is not None:
-                self._end(first, self._result_of(first, each.error))
+            if error := each.error or self._parted(each):
+                self._end(first, self._result_of(first, error))
             elif each.candidate is not None:
                 joined.append((first, replace(by_id[first.id], candidate=each.candidate)))
         return joined
+
+    def _parted(self, joined: Joined) -> Hold | None:
+        """Why pages are not sent anew that others are one object with; None where all of them are here."""
+        here = {page.id for page, _ in joined.files}
+        known = {page.identity.instance: page for page, _ in joined.files if page.identity}
+        for uid, page in known.items():
+            there = [
+                each
+                for each in self._ledger.studies.instance(uid)
+                if each.current and each.destination == page.destination and each.state in DONE
+            ]
+            if away := [str(each.id) for each in there if each.id not in here]:
+                return Hold(
+                    f"{page.path} is a page of a document that is stored: retry it together with its other "
+                    f"pages, {', '.join(away[:NAMED])}",
+                    reason=MISSING_PAGE,
+                )
+        return None
 
     def _pages(self, entry: Entry) -> tuple[tuple[Entry, bytes | None], ...]:
         """The files that are one object with this one, itself first, with their digests."""
@@ -366,7 +388,7 @@ class Worker:
         if entry.identity is not None:  # somebody wants it sent again
             raise Hold(
                 f"{path} is not there any more, so that it cannot be sent: put it back, or reject it",
-                reason="original-gone",
+                reason=ORIGINAL_GONE,
                 depends=(path,),
             )
         raise Gone(f"{path} was taken away before it was stored")
@@ -553,7 +575,7 @@ class Worker:
         except Pause as pause:
             self._paused(each, pause)
             return False
-        if outcome.status in (Status.RETRY, Status.UNKNOWN):
+        if outcome.status in (Status.RETRY, Status.UNKNOWN) or outcome.may_pass:
             return self._postponed(each, instance, outcome)
         self._answered(each, instance, outcome, described)
         return True
@@ -605,17 +627,19 @@ class Worker:
         if self._gate.failed(why, after=outcome.after):
             self._journal.event("paused", destination=self._gate.name, reason=outcome.reason)
         unknown = outcome.status is Status.UNKNOWN
-        its_own = unknown or outcome.reason is not None
+        its_own = unknown or outcome.may_pass or outcome.reason is not None
+        parked = outcome.may_pass and each.entry.attempts >= PATIENT
+        recheck = self._inbox_of(each.entry.folder).recheck
         result = Result(
-            State.RETRY,
-            reason=outcome.reason or ("unknown" if unknown else "paused"),
+            State.HELD if parked else State.RETRY,
+            reason=outcome.reason or _why_postponed(outcome),
             text=outcome.text,
             identity=each.names,
             attempts=1 if its_own else 0,
             messages=outcome.messages,
-            again=IN_DOUBT if unknown else RETRIES if its_own else SOON,
+            again=recheck if parked else IN_DOUBT if unknown else RETRIES if its_own else SOON,
             after=outcome.after,
-            doubt=unknown,
+            doubt=unknown or outcome.may_pass,
         )
         self._end(each.entry, result)
         return False
@@ -693,7 +717,7 @@ class Worker:
             return Result(State.SKIPPED, "mapping", str(error))
         if isinstance(error, Retry):
             return Result(State.RETRY, "later", str(error), identity, again=RETRIES)
-        return Result(State.REJECTED, "rejected", str(error), identity, original_due=True)
+        return Result(State.REJECTED, error.reason, str(error), identity, original_due=True)
 
 
 def _identities(examined: Iterable[Examined]) -> Mapping[Path, Named]:
@@ -738,6 +762,12 @@ def _stamp(path: Path) -> FileStamp | None:
         return FileStamp.of(path.stat())
     except OSError:
         return None
+
+
+def _why_postponed(outcome: Outcome) -> str:
+    if outcome.may_pass:
+        return "not-stored"
+    return "unknown" if outcome.status is Status.UNKNOWN else "paused"
 
 
 def _again(each: Examined, earlier: Entry) -> Result:

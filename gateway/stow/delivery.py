@@ -99,7 +99,13 @@ class Job:
     silences: int = 0
 
     def settle(
-        self, status: Status, text: str | None, *, reason: int | None = None, retrieve_url: str | None = None
+        self,
+        status: Status,
+        text: str | None,
+        *,
+        reason: int | None = None,
+        retrieve_url: str | None = None,
+        may_pass: bool = False,
     ) -> None:
         """Give it its outcome."""
         self.outcome = Outcome.of(
@@ -111,6 +117,7 @@ class Job:
             size=self.instance.size,
             attempts=self.attempts,
             after=self.asked,
+            may_pass=may_pass,
             messages=tuple(self.messages),
         )
 
@@ -277,7 +284,7 @@ class Delivery:
         """The archive had trouble that may be of this instance's making."""
         job.stumbles += 1
         if job.stumbles > LIMITED:
-            job.settle(Status.FAILED, verdict.text, reason=verdict.reason)
+            job.settle(Status.FAILED, verdict.text, reason=verdict.reason, may_pass=True)
         else:
             job.rest(job.trouble, answer.retry_after)
 
@@ -328,7 +335,8 @@ class Delivery:
             text = f"{job.trouble}, but a search does not find it in its study. It may be in another one"
             job.settle(Status.FAILED, text, reason=job.verdict.reason if job.verdict else None)
         elif job.silences > 1:
-            job.settle(Status.FAILED, f"{job.trouble}. It was sent twice, and a search does not find it")
+            text = f"{job.trouble}. It was sent twice, and a search does not find it"
+            job.settle(Status.FAILED, text, may_pass=True)
         job.doubt = False
 
     # Waiting
@@ -353,7 +361,7 @@ class Delivery:
         if job.doubt:
             _settle_in_doubt(job, "its search does not answer")
         elif job.stumbles and job.verdict:
-            job.settle(Status.FAILED, job.trouble, reason=job.verdict.reason)
+            job.settle(Status.FAILED, job.trouble, reason=job.verdict.reason, may_pass=True)
         else:
             later = f"It asks to wait {job.asked:.0f} seconds" if job.asked else "Send it again later"
             reason = job.verdict.reason if job.verdict else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -143,7 +143,7 @@ destinations:
 folders:
   - path: data/endo
     name: endoscopy
-    mapping: [endoscopy, photo]
+    mapping: [endoscopy, ecg]
     site: {institution: St. Example, station: OR1, timezone: Europe/Berlin, variables: {tenant: north}}
     to: [archive, {name: research, when: "{{ media.kind == 'video' }}"}]
     group: {by: name, pattern: '^([^_]+)_', quiet: 1m, done: '*.done'}
@@ -158,7 +158,11 @@ folders:
     recheck: 5m
     hold_for: 2d
     hours: 22:00-06:00
-  - {path: papers, to: archive, originals: delete, site: {station: P, variables: {tenant: south}}}
+  - path: papers
+    to: archive
+    originals: delete
+    site: {station: P, variables: {tenant: south}}
+    hours: Mon-Fri 22:00 - 06:00
 ledger: state/ledger.db
 uid_namespace: imaging.hospital.example
 tmp_dir: work
@@ -195,6 +199,13 @@ alerts:
     assert not endo.events
     assert endo.hours is not None
     assert [endo.hours.includes(hour * 60) for hour in (21, 22, 5, 6)] == [False, True, True, False]
+    assert papers.hours is not None
+    friday = datetime(2026, 11, 20, 22, 30, 7, tzinfo=UTC)
+    assert papers.hours.since(friday) == 1807
+    assert papers.hours.since(friday + timedelta(hours=6)) == 1807 + 6 * 3600  # it is still Friday's night
+    assert papers.hours.since(friday + timedelta(days=1)) is None
+    assert papers.hours.since(friday - timedelta(hours=1)) is None
+    assert papers.hours.since(friday + timedelta(days=3)) == 1807
     assert papers.originals.action is Action.DELETE
     assert made.alerts is not None
     assert (made.alerts.disk, made.alerts.summary) == (5_000_000_000, 450)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from driven import Book, Driven, configure, driven, failed, picture, status, unreachable
+from driven import Answer, Book, Driven, configure, driven, failed, picture, status, unreachable
 from gateway.config import Destination, Site
 from gateway.errors import Fatal, Refused
 from gateway.intake.archives import FIRST_PAUSE, LONGEST_PAUSE, Gate
@@ -358,16 +358,13 @@ def test_refusal_that_a_person_must_settle_holds_and_is_not_sent_again(
     assert it.state(name) is State.STORED
 
 
-@pytest.mark.parametrize("reason", [0x0110, 0xA700, 0xB00F])
+@pytest.mark.parametrize("reason", [0xA700, 0xB00F])
 def test_refusal_that_may_pass_is_tried_again_less_and_less_often(
     it: Driven, book: Book, reason: int
 ) -> None:
     [name] = drop(it)
     book.answers += [failed(reason)] * 500
     it.work()
-    if it.state(name) is State.REFUSED:  # three of them in a row, and the object itself is the trouble
-        assert reason == 0x0110
-        return
     sent = []
     for _ in range(4):
         before, began = sum(book.posted.values()), it.passed
@@ -380,6 +377,31 @@ def test_refusal_that_may_pass_is_tried_again_less_and_less_often(
     assert sent[-1] > 2 * sent[0]
     book.answers.clear()
     until_done(it, 4 * 3600)
+
+
+@pytest.mark.parametrize("answer", [failed(0x0110), status(500), lambda _, __: httpx.Response(200)])
+def test_trouble_with_one_object_is_shown_to_a_person_and_may_pass(
+    it: Driven, book: Book, answer: Answer
+) -> None:
+    """It is parked while others are stored, and goes once the archive takes it."""
+    [name, other] = drop(it, 2)
+    bad: list[str] = []
+
+    def picky(request: httpx.Request, uids: list[str]) -> httpx.Response:
+        book.answers.append(picky)
+        bad.extend(uids if not bad else ())
+        return answer(request, uids) if uids == bad else book.store(request, uids)
+
+    book.answers.append(picky)
+    for _ in range(1800):
+        it.work()
+        it.passed += 1
+    assert it.held(name) in ("0110", "not-stored")
+    assert it.state(other) is State.STORED
+    assert (it.inbox / name).exists()
+    book.answers.clear()
+    until_done(it, 86_400)
+    assert set(book.stored.values()) == {1}
 
 
 @pytest.mark.parametrize("reason", [0xA900, 0xC000, 0x0122])

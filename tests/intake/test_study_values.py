@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
+from doors import gateway
 from driven import Driven, configure, driven, files_in, in_archive, picture
 from gateway.archive.server import running
 from gateway.intake import study
@@ -284,3 +285,29 @@ def test_flat_names_items_and_cuts_long_values() -> None:
         "AnatomicRegionSequence[0].CodeValue": "T-1",
         "ImageComments": "x" * study.LONGEST,
     }
+
+
+@pytest.mark.parametrize("first", [("revise", "--all", "--yes"), None])
+def test_moved_original_comes_back_to_be_revised(
+    tmp_path: Path, url: str, first: tuple[str, ...] | None
+) -> None:
+    """At once, or when files are retried that were revised without it."""
+    table(tmp_path)
+    with driven(configure(tmp_path, url, TABLE, originals={"move": "done"})) as it:
+        drop(it, 1)
+        table(tmp_path, name="A^B")
+        changed(it)
+        if first is None:
+            it.ledger.decisions.revise(Query(), "anna")
+            it.work()
+            first = ("retry", "--reason", "original-gone", "--yes")
+        done = gateway("queue", *first, "--config", it.configuration.path)
+        assert done.status == 0, done.err
+        assert (it.inbox / "4711001_1.jpg").exists()
+        it.passed += 3e9  # the command has the clock of the machine
+        it.scan()
+        it.work()
+        it.scan()
+        assert it.states() == {"4711001_1.jpg": "stored"}
+        assert files_in(tmp_path / "done") == ["4711001_1.jpg"]
+    assert values(url, "PatientName") == ["A^B", "Doe^Jane"]

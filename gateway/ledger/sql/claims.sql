@@ -25,10 +25,11 @@ WHERE destination = :destination AND owner IS NULL AND due IS NOT NULL AND due <
 ORDER BY due LIMIT 1
 
 -- name: take_files
+-- Pages that wait for another one go with whatever comes to their document.
 UPDATE files SET back = state, state = 'claimed'
 WHERE id IN (
     SELECT id FROM files
-    WHERE unit = :unit AND due <= :now AND state IN ('ready', 'retry', 'held')
+    WHERE unit = :unit AND (due <= :now OR reason = 'missing-page') AND state IN ('ready', 'retry', 'held')
     ORDER BY due, id LIMIT :limit
 )
 RETURNING id
