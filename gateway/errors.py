@@ -2,7 +2,8 @@
 
     GatewayError
     ├── Reject          this file, never: it says what is wrong with it and what would help
-    │   └── Unfinished      it ends too soon; where it may still be written, later after all
+    │   ├── Unfinished      it ends too soon; where it may still be written, later after all
+    │   └── Packed          it is an archive of files, which are to be unpacked
     ├── Hold            this file, once a person or another file has settled what is in doubt
     ├── Skip            this file is not meant: nothing is wrong with it, and nothing is to be done
     ├── Retry           this file, later: nothing is known to be wrong with it
@@ -26,11 +27,24 @@ class GatewayError(Exception):
 
 
 class Reject(GatewayError):
-    """This file cannot be stored as it is; the others can."""
+    """This file cannot be stored as it is; the others can.
+
+    `reason` is a short name by which rejected files are counted and found.
+    """
+
+    reason = "rejected"
 
 
 class Unfinished(Reject):
     """This file ends too soon: it was cut, or is still being written."""
+
+    reason = "incomplete"
+
+
+class Packed(Reject):
+    """This file is an archive of files, and they are to be unpacked."""
+
+    reason = "packed"
 
 
 class Hold(GatewayError):

@@ -140,13 +140,19 @@ class Door:
         return {line["sop_instance_uid"] for line in report(self.report).values() if line["list"] == "stored"}
 
 
+def on_disk(folder: Path) -> int:
+    """How many files are in a folder and all below it, by the system."""
+    return sum(len(files) for _, _, files in os.walk(folder))
+
+
 def check(door: Door, ended: Ended) -> None:
     """What must hold when all of a disk was imported."""
     disk = door.disk
     assert ended.status == 3, ended.err[-2000:]
     counted = summary(door.report)
     assert counted["files"] == disk.files
-    assert counted["files"] == sum(v for name, v in counted.items() if name not in ("files", "bytes"))
+    assert counted["files"] == sum(v for name, v in counted.items() if name not in ("files", "bytes", "disk"))
+    assert counted["disk"]["files"] == counted["files"] + counted["disk"]["left_out"] == on_disk(disk.tree)
     lines = report(door.report)
     assert len(lines) == disk.files
     faulty = {file: line for file, line in lines.items() if line["list"] not in ("stored", "duplicate")}

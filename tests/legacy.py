@@ -54,6 +54,9 @@ A_BOX = 200
 EVERY = 100
 """Of so many files one is faulty."""
 
+LITTER = (".DS_Store", "2001/Thumbs.db", "2001/@eaDir/SCAN000000.JPG", "2001/~$letter.doc", "copy.part")
+"""What desktops and file servers have left there."""
+
 NAMES = ("Müller", "Weiß", "Øgård", "O'Neill", "Großmann-Lüdenscheidt", "Łukasz".replace("Ł", "L"))
 FIRST = ("Jürgen", "Änne", "Søren", "Zoë", "Hans", "Éva")
 
@@ -133,6 +136,9 @@ def write(place: Path, count: int, *, decoded: int = 50, seed: int = 1) -> Legac
         if fault == "two rows":
             pages.append(row)
         patients.setdefault(patient, _patient(patient, case))
+    for name in LITTER:
+        (made.tree / name).parent.mkdir(exist_ok=True)
+        (made.tree / name).write_bytes(b"litter")
     header = ("PFAD", "PATIENT", "FALL", "BELEG", "DATUM", "TITEL")
     sites.table(place / "pages.csv", header, pages, encoding="cp1252")
     header = ("NUMMER", "NAME", "VORNAME", "GEBOREN", "GESCHLECHT")

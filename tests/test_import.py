@@ -91,4 +91,5 @@ def test_the_example_of_the_readme_works_as_typed(tmp_path: Path, monkeypatch: p
         done = gateway(*words)
         assert done.status == 0, done.err
         assert in_archive(url) == {line["sop_instance_uid"] for line in report(tmp_path / "report").values()}
+        assert gateway("import", "verify", "--ledger", "import.db", "-u", url).status == 0
     assert len(report(tmp_path / "report")) >= 4

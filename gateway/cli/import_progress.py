@@ -134,13 +134,14 @@ class Screen:
         far = ended.progress
         facts = {**found.facts(), "why": ended.why.value, "run": far.facts()}
         words = f"{found.files:,} files: {found.words()}"
-        self.said("summary", facts, f"{words}; {far.files:,} of them in this run, in {span(far.seconds)}")
+        words += f"; {far.files:,} of them in this run, in {span(far.seconds)}"
+        self.said("summary", facts, _with_disk(words, found))
         if ended.text and ended.why.value == "max-errors":
             self.complain(ended.text)
 
     def summary(self, found: Summary) -> None:
         """How all files stand."""
-        self.said("summary", found.facts(), f"{found.files:,} files: {found.words()}")
+        self.said("summary", found.facts(), _with_disk(f"{found.files:,} files: {found.words()}", found))
 
     def _line(self, facts: dict[str, Any]) -> None:
         """A line of JSON, unless there was one just now."""
@@ -153,6 +154,10 @@ class Screen:
         if not self._quiet:
             time_of_day = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="seconds")
             click.echo(json.dumps({"time": time_of_day, **facts}, ensure_ascii=False, default=str), err=True)
+
+
+def _with_disk(words: str, found: Summary) -> str:
+    return f"{words}\n{found.disk.words()}" if found.disk else words
 
 
 def _words(far: Far) -> str:

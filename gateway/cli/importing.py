@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gateway import config
+from gateway.cli import import_memory as memory
 from gateway.cli import options as shared
 from gateway.config import Site, Unidentified
 from gateway.errors import Fatal, Refused
@@ -120,11 +121,12 @@ def command(words: tuple[str, ...], **options: Any) -> int:
 
     Typed again after any interruption it goes on where it was. Its steps can be typed alone: scan (what is
     there), plan (what would happen; sends nothing), run, report (what became of every file), and verify
-    (whether the archive has what it said).
+    (whether the archive has what it said). The ledger remembers what was typed: without TREE it counts.
 
     \b
       gateway import plan /mnt/legacy --mapping legacy.yaml --ledger import.db
       gateway import /mnt/legacy --mapping legacy.yaml -u http://127.0.0.1:8042/dicom-web --ledger import.db
+      gateway import verify -u http://127.0.0.1:8042/dicom-web --ledger import.db
       gateway import report --ledger import.db --out report
     """  # fmt: skip
     step, place = _step(words)
@@ -137,7 +139,15 @@ def command(words: tuple[str, ...], **options: Any) -> int:
     with _ledger(step, options, settings) as ledger:
         if step == "report":
             return _report(ledger, settings, screen)
+        settings = _continued(step, options, settings, place, ledger)
         job = _job(options, settings, ledger)
+        if step in ("run", "verify") and job.input.name not in memory.imports(ledger):
+            raise Fatal(
+                f"the ledger {ledger.name} has no files of {job.input.path} yet: let 'gateway import scan' "
+                "find them first"
+            )
+        if step != "verify":
+            memory.remember(ledger, job.input.name, job.input.path, options, step)
         if step in (None, "scan"):
             _scan(job, ledger, screen)
         if step == "scan":
@@ -226,9 +236,11 @@ def _check_options(step: str | None, options: dict[str, Any], settings: Settings
         if settings.report is None:
             raise Fatal("there is no place for the report: name a folder with --out")
         return
-    if settings.files is None:
-        raise Fatal("there is nothing to import: name a folder, or a table of files")
-    if not settings.files.exists():
+    if settings.files is None and not settings.ledger.exists():
+        raise Fatal(
+            f"there is nothing to import, and no ledger {settings.ledger}: name a folder, or a table of files"
+        )
+    if settings.files is not None and not settings.files.exists():
         raise Fatal(f"{settings.files} is not there: check the name")
 
 
@@ -248,6 +260,35 @@ def _ledger(step: str | None, options: dict[str, Any], settings: Settings) -> Le
             )
         return Ledger.open(settings.ledger, uid_namespace=namespace.value)
     return Ledger.open(settings.ledger)
+
+
+def _continued(
+    step: str | None, options: dict[str, Any], typed: Settings, place: Path | None, ledger: Ledger
+) -> Settings:
+    """What is typed, with what the ledger remembers where the folder or table is not.
+
+    What is verified is always as it was sent. Raises `Fatal` when the ledger has not what is meant.
+    """
+    name = memory.name_of(ledger, typed.name, typed.files)
+    known = memory.imports(ledger)
+    if name is None:
+        raise Fatal(
+            f"the ledger {ledger.name} has {memory.listed(known)}: "
+            + ("say which is meant with --name" if known else "name a folder, or a table of files, to import")
+        )
+    if name not in known:
+        return replace(typed, name=name)
+    if typed.files is None or step == "verify":
+        memory.recall(ledger, name, options, as_sent=step == "verify")
+        typed = _settings(options, place)
+    files = typed.files or memory.place_of(ledger, name)
+    if files is not None and not files.exists():
+        if step != "verify":
+            raise Fatal(
+                f"{files} is not there: check whether its disk is mounted, or name the place it has now"
+            )
+        click.echo(f"gateway: {files} is not there: objects are compared with the ledger alone", err=True)
+    return replace(typed, name=name, files=files)
 
 
 def _job(options: dict[str, Any], settings: Settings, ledger: Ledger) -> Job:
@@ -384,10 +425,9 @@ def _report(ledger: Ledger, settings: Settings, screen: Screen) -> int:
     from gateway.intake.batch import report
 
     assert settings.report is not None  # noqa: S101 - it was asked for
-    name = settings.name or (str(settings.files) if settings.files else None)
-    if name is not None and name not in report.names(ledger):
-        known = ", ".join(report.names(ledger)) or "nothing"
-        raise Fatal(f"the ledger has no import {name!r}: it has {known}")
+    name = memory.name_of(ledger, settings.name, settings.files) if settings.name or settings.files else None
+    if name is not None and name not in memory.imports(ledger):
+        raise Fatal(f"the ledger has no import {name!r}: it has {memory.listed(memory.imports(ledger))}")
     found = report.write(ledger, settings.report, name)
     screen.summary(found)
     return found.exit_status()
@@ -395,9 +435,9 @@ def _report(ledger: Ledger, settings: Settings, screen: Screen) -> int:
 
 def _plan(job: Job, ledger: Ledger, screen: Screen, html: Path | None) -> int:
     from gateway.intake.batch import plan, plan_page
-    from gateway.intake.batch.report import names, written_to
+    from gateway.intake.batch.report import written_to
 
-    if job.input.name not in names(ledger):
+    if job.input.name not in memory.imports(ledger):
         _scan(job, ledger, screen)
     found = plan.plan(job, ledger, screen.planned)
     if html:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.config import Reading
-from gateway.errors import Reject, Retry, Unfinished
+from gateway.errors import Packed, Reject, Retry, Unfinished
 from gateway.formats import (
     bmp,
     cda,
@@ -133,10 +133,24 @@ def _head(source: Source) -> bytes:
 
 def _refuse(source: Source, kind: Known | None) -> None:
     """Refuses a file of a kind that is known but not stored."""
-    if kind:
-        raise Reject(
-            f"{source.path} is {kind.title}; {kind.short} cannot be converted by this version. {kind.remedy}"
-        )
+    if kind is None:
+        return
+    text = f"{source.path} is {kind.title}; {kind.short} cannot be converted by this version. {kind.remedy}"
+    if kind.remedy is not known.ARCHIVE:
+        raise Reject(text)
+    if kind is known.ZIP and source.shown == source.path:
+        text += f", for example with: unzip -d {_quoted(_folder_for(source.path))} {_quoted(source.path)}"
+    raise Packed(text)
+
+
+def _folder_for(archive: Path) -> Path:
+    """Where the files of an archive would be unpacked beside it."""
+    return archive.with_suffix("" if archive.suffix else ".files")
+
+
+def _quoted(path: Path) -> str:
+    """A path as a shell takes it."""
+    return "'" + str(path).replace("'", "'\\''") + "'"
 
 
 def _assert_type(source: Source, found: Format, wanted: str | None) -> None:

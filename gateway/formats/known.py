@@ -15,7 +15,8 @@ _PICTURE = "Save it as PNG or JPEG and give that file"
 _DEVELOP = "Develop it and save it as TIFF or JPEG, and give that file"
 _VIDEO = "Convert it to MP4 with H.264 High profile or HEVC video and give that file"
 _DOCUMENT = "Save it as PDF and give that file"
-_ARCHIVE = "Unpack it and give the files inside"
+ARCHIVE = "Unpack it and give the files inside instead"
+"""The remedy of everything that files are packed into."""
 _MODEL = "Save it as STL or OBJ and give that file"
 _OTHER = "Give pictures, documents, models, videos or DICOM files"
 
@@ -90,7 +91,7 @@ def _is_text(head: bytes) -> bool:
     return re.search(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]", head) is None
 
 
-ZIP = Known("a ZIP archive", "ZIP", _ARCHIVE, (".zip",), _starts(b"PK\x03\x04", b"PK\x05\x06"))
+ZIP = Known("a ZIP archive", "ZIP", ARCHIVE, (".zip",), _starts(b"PK\x03\x04", b"PK\x05\x06"))
 """An archive of files; where files are collected, its members are taken in its place."""
 
 KNOWN: tuple[Known, ...] = (
@@ -175,13 +176,13 @@ KNOWN: tuple[Known, ...] = (
     Known("a NIfTI volume", "NIfTI", _OTHER, (".nii",), _at(344, b"n+1\0")),
     Known("an NRRD volume", "NRRD", _OTHER, (".nrrd",), _starts(b"NRRD000")),
     ZIP,
-    Known("a gzip archive", "gzip", _ARCHIVE, (".gz", ".tgz"), _starts(b"\x1f\x8b")),
-    Known("a bzip2 archive", "bzip2", _ARCHIVE, (".bz2",), _pattern(rb"BZh[1-9]1AY&SY")),
-    Known("an XZ archive", "XZ", _ARCHIVE, (".xz",), _starts(b"\xfd7zXZ\0")),
-    Known("a Zstandard archive", "Zstandard", _ARCHIVE, (".zst",), _starts(b"\x28\xb5\x2f\xfd")),
-    Known("a 7-Zip archive", "7-Zip", _ARCHIVE, (".7z",), _starts(b"7z\xbc\xaf\x27\x1c")),
-    Known("a RAR archive", "RAR", _ARCHIVE, (".rar",), _starts(b"Rar!\x1a\x07")),
-    Known("a tar archive", "tar", _ARCHIVE, (".tar",), _at(257, b"ustar")),
+    Known("a gzip archive", "gzip", ARCHIVE, (".gz", ".tgz"), _starts(b"\x1f\x8b")),
+    Known("a bzip2 archive", "bzip2", ARCHIVE, (".bz2",), _pattern(rb"BZh[1-9]1AY&SY")),
+    Known("an XZ archive", "XZ", ARCHIVE, (".xz",), _starts(b"\xfd7zXZ\0")),
+    Known("a Zstandard archive", "Zstandard", ARCHIVE, (".zst",), _starts(b"\x28\xb5\x2f\xfd")),
+    Known("a 7-Zip archive", "7-Zip", ARCHIVE, (".7z",), _starts(b"7z\xbc\xaf\x27\x1c")),
+    Known("a RAR archive", "RAR", ARCHIVE, (".rar",), _starts(b"Rar!\x1a\x07")),
+    Known("a tar archive", "tar", ARCHIVE, (".tar",), _at(257, b"ustar")),
 )
 """The kinds in the order in which they are looked for: the special before the general."""
 

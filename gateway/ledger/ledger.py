@@ -5,8 +5,9 @@ changes nothing about it.
     claims      who works on what, and for how long
     outcomes    what became of claimed files
     studies     frozen values, numbers and instances that the files of a study share
-    decisions   what a person wants: retry, assign, revise, reject
+    decisions   what a person wants: retry, assign, revise, reject, dismiss; and that somebody looked
     reports     lists, counts, searches, events
+    imports     what an import is of, how it was asked for, what it left out
     upkeep      forgetting what is old
 """
 
@@ -22,6 +23,7 @@ from gateway.ledger.claims import Claims
 from gateway.ledger.database import Database, SqliteDatabase
 from gateway.ledger.decisions import Decisions
 from gateway.ledger.files import Files
+from gateway.ledger.imports import Imports
 from gateway.ledger.outcomes import Outcomes
 from gateway.ledger.part import Clock
 from gateway.ledger.processes import Look, is_running
@@ -46,6 +48,7 @@ class Ledger:
         self.studies = Studies(database, now)
         self.decisions = Decisions(database, now)
         self.reports = Reports(database, now)
+        self.imports = Imports(database, now)
         self.upkeep = Upkeep(database, now)
 
     @classmethod
@@ -58,14 +61,17 @@ class Ledger:
         now: Clock = time.time,
         look: Look = is_running,
         mountinfo: Path = MOUNTS,
+        patience: float | None = None,
     ) -> Ledger:
         """Opens the ledger in a file, which is made where it is new; in memory where `path` is None.
 
-        A new ledger keeps `uid_namespace`, or one made at random. Raises `Fatal` for a place where no
-        ledger can be kept (a network file system, a folder that cannot be written), a file that is not
-        one, one of a newer version, or one of another namespace than is given.
+        A new ledger keeps `uid_namespace`, or one made at random. `patience` is how many seconds others
+        that write are waited for; a minute where it is None. Raises `Fatal` for a place where no ledger
+        can be kept (a network file system, a folder that cannot be written), a file that is not one, one
+        of a newer version, or one of another namespace than is given.
         """
-        ledger = cls(SqliteDatabase(path, read_only=read_only, mountinfo=mountinfo), now, look)
+        database = SqliteDatabase(path, read_only=read_only, mountinfo=mountinfo, patience=patience)
+        ledger = cls(database, now, look)
         try:
             ledger._keep_namespace(uid_namespace, read_only)
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gateway.ledger.database import Transaction
+from gateway.ledger.imports import PREFIX
 from gateway.ledger.part import Part, ids_text
 
 BATCH = 2_000
@@ -18,7 +19,8 @@ class Upkeep(Part):
 
         Digest, UIDs, numbers, destination, outcome with its reason, and dates stay: an instance stays
         known as stored. A file that still lies in its folder would be seen as new, and then be found to
-        be stored. What is held or changed is not old, however long it waits.
+        be stored. What is held or changed is not old, however long it waits. An import none of whose
+        files has a path any more is forgotten with what was typed for it.
         """
         count = 0
         with self.database.write() as transaction:
@@ -33,6 +35,7 @@ class Upkeep(Part):
                 transaction.run("purge_names", {"ids": ids_text(ids)})
         with self.database.write() as transaction:
             transaction.run("purge_dependencies")
+            transaction.run("purge_imports", {"prefix": PREFIX})
         event = {"at": self.now(), "who": who, "what": "purge", "file": None}
         with self.database.write() as transaction:
             transaction.many("event_add", [{**event, "text": f"{count} files finished before {before:.0f}"}])
@@ -42,8 +45,9 @@ class Upkeep(Part):
     def _pages(self, statement: str, before: float) -> Iterator[Sequence[int]]:
         after = 0
         while True:
+            values = {"before": before, "after": after, "limit": BATCH, "prefix": PREFIX}
             with self.database.read() as transaction:
-                rows = transaction.rows(statement, {"before": before, "after": after, "limit": BATCH})
+                rows = transaction.rows(statement, values)
             if not rows:
                 return
             after = rows[-1]["id"]

@@ -160,11 +160,13 @@ def test_litter_and_companions_are_left_out_and_counted(tree: Path, tmp_path: Pa
         (tree / name).write_bytes(b"litter")
     ledger = tmp_path / "import.db"
     found = json.loads(gateway("import", "scan", tree, "--ledger", ledger, "--json").out)["scan"]
-    assert (found["files"], found["litter"]) == (9, 4)
+    assert (found["files"], found["left_out"]) == (9, 4)
+    assert found["kinds"] == {"litter": {"Thumbs.db": 1, "@eaDir": 1, ".*": 1, "*.part": 1}}
     site = sites.tracings_with_xml(tmp_path / "ecg")
+    ledger = tmp_path / "ecg.db"
     done = gateway("import", "scan", site.folder, "--mapping", site.mapping, "--ledger", ledger, "--json")
     found = json.loads(done.out)["scan"]
-    assert (found["files"], found["companions"]) == (3, 2)
+    assert (found["files"], sum(found["kinds"]["companions"].values())) == (3, 2)
 
 
 def test_a_large_folder_comes_in_natural_order_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +219,7 @@ def test_a_table_names_the_files(archive: str, tmp_path: Path) -> None:
     done = gateway("import", *words, "--file-column", "datei", "--report", tmp_path / "report", "--json")
     assert done.status == 3
     found = json.loads(done.out.splitlines()[0])["scan"]
-    assert (found["rows"], found["files"], found["missing"], found["unusable_rows"]) == (5, 2, 1, 2)
+    assert (found["rows"], found["files"], found["missing"], found["left_out"]) == (5, 2, 1, 2)
     lines = report(tmp_path / "report")
     assert {file: line["status"] for file, line in lines.items()} == {
         "disk/0.jpg": "stored", "disk/1.jpg": "stored", "disk/9.jpg": "rejected",
@@ -239,7 +241,7 @@ def test_a_folder_may_be_called_like_a_step(
     (examples_folder / "4711001_20240531_L_1.jpg").write_bytes(sites.photo("1"))
     done = gateway("import", "./plan", *MAPPING, "-u", archive, "--ledger", "i.db", "--json")
     assert done.summary["stored"] == 1
-    assert "there is nothing to import" in gateway("import", "plan", "--ledger", "i.db").err
+    assert "there is nothing to import" in gateway("import", "plan", "--ledger", "new.db").err
 
 
 def test_files_that_change_or_go_are_noticed(tree: Path, archive: str, tmp_path: Path) -> None:

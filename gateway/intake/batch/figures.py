@@ -97,4 +97,4 @@ def _guessed(path: str) -> str:
     """What a file whose format was not found out is listed as: its extension, of those that say something."""
     name, dot, extension = path.rpartition(".")
     known = name and dot and extension.isalnum() and len(extension) <= 5
-    return f"*.{extension.lower()}" if known else "no extension"
+    return f"named *.{extension.lower()}" if known else "no extension"

@@ -24,6 +24,9 @@ than one wait for the archive."""
 DESTINATION = "archive"
 """What an import calls its destination in the ledger."""
 
+WHO = "import"
+"""Who it is that has files tried again, in the ledger's events."""
+
 _HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-3]):([0-5]\d)")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from gateway.intake.batch.disk import KINDS, NAMELESS, Disk
 from gateway.intake.batch.figures import Figures, Work
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ REASONS = {
     "missing-page": "A page of the document is missing",
     "incomplete": "The file ends too soon",
     "rejected": "The file is damaged, or of a kind that is not stored",
+    "packed": "An archive of files: unpack it, take it away and scan again",
     "no-file": "The table names a file that is not there",
     "by-hand": "Given up by a person",
     "vanished": "Taken away before it was stored",
@@ -94,6 +96,7 @@ def written(summary: Summary, figures: Figures, *, made: datetime) -> Iterator[s
         sizes=_sizes(figures),
         slowest=_slowest(figures),
         reasons=list(_reasons(figures)),
+        disk=_disk(summary.disk, summary.files) if summary.disk else None,
     )
 
 
@@ -114,11 +117,12 @@ def _tiles(summary: Summary, figures: Figures) -> Iterator[tuple[str, str, str]]
     asked = sum(counts.get(name, 0) for name in ("held", "rejected", "failed"))
     left = sum(counts.get(name, 0) for name in ("retry", "left"))
     yield f"{summary.files:,}", f"files, {amount(summary.size)}", ""
-    yield f"{there:,}", f"are in the archive ({share(there, summary.files)})", "good"
+    of = share(there, summary.files).replace(" ", "\N{NO-BREAK SPACE}")
+    yield f"{there:,}", f"are in the archive ({of})", "good"
     yield f"{asked:,}", "need somebody's attention", "bad" if asked else ""
     yield f"{left:,}", "are left for the next run", "warn" if left else ""
     if figures.first is not None and figures.last is not None:
-        yield span(figures.last - figures.first), "from the first to the last", ""
+        yield span(figures.last - figures.first), "from the first file to the last", ""
 
 
 def _row(name: str, count: int, of: int) -> dict[str, str]:
@@ -148,6 +152,28 @@ def _stacked(counts: Mapping[str, int], of: int, width: float) -> Iterator[dict[
         place += wide
 
 
+def _disk(disk: Disk, files: int) -> dict[str, Any]:
+    """How the files of the report and those left out add up to what is on the disk."""
+    return {
+        "ended": disk.ended,
+        "title": "What the table names" if disk.is_table else "What is on the disk",
+        "whole": "rows of the table" if disk.is_table else "on the disk",
+        "when": f"{datetime.fromtimestamp(disk.at, UTC):%Y-%m-%d %H:%M} UTC",
+        "taken": f"{disk.taken:,}",
+        "files": f"{disk.files:,}",
+        "before": f"{files - disk.taken:,}" if files > disk.taken else "",
+        "unreadable": f"{disk.unreadable:,}" if disk.unreadable else "",
+        "kinds": [
+            {
+                "words": KINDS[each.kind],
+                "names": [] if each.kind in NAMELESS else each.most(12),
+                "count": f"{each.files:,}",
+            }
+            for each in disk.kinds()
+        ],
+    }
+
+
 def _rate(figures: Figures) -> dict[str, Any] | None:
     """An area of files a second over time, with lines to read it by; None where nothing has ended."""
     points = figures.rate.points()
@@ -175,11 +201,20 @@ def _rate(figures: Figures) -> dict[str, Any] | None:
         "points": " ".join(outline),
         "unit": unit,
         "lines": [(f"{y(step / factor):.1f}", _plain(step)) for step in steps],
-        "ticks": [(f"{x(moment):.1f}", _clock(moment, last - first)) for moment in moments],
+        "ticks": _ticks((f"{x(moment):.1f}", _clock(moment, last - first)) for moment in moments),
         "left": left,
         "right": right,
         "bottom": bottom,
     }
+
+
+def _ticks(ticks: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The ticks without those that say the same as the one before."""
+    found: list[tuple[str, str]] = []
+    for place, words in ticks:
+        if not found or found[-1][1] != words:
+            found.append((place, words))
+    return found
 
 
 def _formats(figures: Figures) -> list[dict[str, Any]]:
@@ -227,7 +262,7 @@ def _sizes(figures: Figures) -> dict[str, Any] | None:
     left, right, top, bottom = 48.0, float(NARROW - 4), 10.0, 150.0
     wide = (right - left) / len(bits)
     every = math.ceil(len(bits) / 7)
-    steps = _steps(max(sizes.values()))
+    steps = _steps(max(4, *sizes.values()))
     scale = (bottom - top) / steps[-1]
     bars = [
         {

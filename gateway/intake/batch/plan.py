@@ -21,7 +21,7 @@ from typing import Any
 
 from gateway import pipeline
 from gateway.dicom.identity import identify
-from gateway.errors import GatewayError, Hold, Reject, Retry, Skip, Unfinished
+from gateway.errors import GatewayError, Hold, Reject, Retry, Skip
 from gateway.intake import assemble
 from gateway.intake.batch.job import DESTINATION, Job
 from gateway.intake.batch.page import amount, span
@@ -312,7 +312,7 @@ class _Planner:
 
     def _problem(self, row: Row, error: GatewayError) -> None:
         status = {Hold: "held", Skip: "skipped", Retry: "retry"}.get(type(error), "rejected")
-        reason = getattr(error, "reason", "incomplete" if isinstance(error, Unfinished) else status)
+        reason = getattr(error, "reason", status)
         self._count_problem(row, status, reason, str(error))
 
     def _count_problem(self, row: Row, status: str, reason: str, text: str) -> None:
@@ -326,7 +326,7 @@ class _Planner:
         problem.files += 1
         if len(problem.examples) < EXAMPLES:
             said = text.replace(f"{path}: ", "").removeprefix(f"{path} ")
-            problem.examples.append((row.path, said.replace(str(path), row.path)))
+            problem.examples.append((row.path, said))
 
     def _remark(self, kind: str) -> None:
         remarks = self._found.remarks
@@ -430,15 +430,13 @@ def words(found: Plan) -> Iterator[str]:
     for status, count in found.now.counts.items():
         if status in ("stored", "warning", "duplicate", "failed", "skipped", "rejected"):
             yield f"  {status} already{'':<{12 - len(status)}}{count:>12,}"
+    if found.now.disk:
+        yield from ("", found.now.disk.words())
     for title, shares in (("Formats", found.formats), ("Objects", found.templates)):
         yield from ("", title)
         for name, each in _most(shares):
             yield f"  {name:<34}{each.files:>12,}   {amount(each.size)}"
-    if found.problems:
-        yield from ("", "Problems")
-        for problem in found.sorted_problems():
-            yield f"  {problem.files:>8,}  {problem.status} ({problem.reason}): {problem.kind}"
-            yield from (f"            {file}: {text.splitlines()[0]}" for file, text in problem.examples[:2])
+    yield from _problem_words(found)
     if found.remarks:
         yield from ("", "Remarks")
         yield from (f"  {count:>8,}  {kind}" for kind, count in found.remarks.most_common(20))
@@ -447,6 +445,15 @@ def words(found: Plan) -> Iterator[str]:
     given = "" if found.rate_given else ", if the archive takes that many (--rate says how many)"
     yield ""
     yield f"At {found.rate:g} files a second sending takes {span(found.estimate)}{given}"
+
+
+def _problem_words(found: Plan) -> Iterator[str]:
+    """The problems, the most frequent first, with examples."""
+    if found.problems:
+        yield from ("", "Problems")
+    for problem in found.sorted_problems():
+        yield f"  {problem.files:>8,}  {problem.status} ({problem.reason}): {problem.kind}"
+        yield from (f"            {file}: {text.splitlines()[0]}" for file, text in problem.examples[:2])
 
 
 def _share(each: Share) -> dict[str, int]:

@@ -14,6 +14,7 @@ def written(found: Plan) -> Iterator[str]:
         "plan.html",
         looked_at=f"{found.looked_at:,}",
         sample=f", a sample of {found.share:.2%}" if found.share else "",
+        disk=found.now.disk.words() if found.now.disk else "",
         tiles=list(_tiles(found)),
         shares=[("Formats", _bars(found.formats)), ("Objects", _bars(found.templates))],
         problems=[
@@ -38,14 +39,14 @@ def _tiles(found: Plan) -> Iterator[tuple[str, str, str]]:
     yield f"{found.studies:,}", f"studies, the largest of {found.largest:,} files", ""
     if found.again.files:
         yield f"{found.again.files:,}", "are the same object as another file", ""
-    yield (
-        f"{left_out:,}",
-        f"would not be sent ({share(left_out, found.looked_at)})",
-        "bad" if left_out else "",
-    )
+    of = share(left_out, found.looked_at).replace(" ", "\N{NO-BREAK SPACE}")
+    yield f"{left_out:,}", f"would not be sent ({of})", "bad" if left_out else ""
     stored = sum(found.now.counts.get(name, 0) for name in ("stored", "warning", "duplicate"))
     if stored:
         yield f"{stored:,}", "are in the archive already", ""
+    given_up = sum(found.now.counts.get(name, 0) for name in ("rejected", "failed"))
+    if given_up:
+        yield f"{given_up:,}", "were rejected or refused before", "bad"
     yield span(found.estimate), f"at {found.rate:g} files a second", ""
 
 

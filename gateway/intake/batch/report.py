@@ -6,7 +6,7 @@
     rejected.ndjson     it cannot be stored, or the archive refused it
     skipped.ndjson      not meant to be stored
     retry.ndjson        left for the next run
-    summary.json        how many of each; the sum is the number of files
+    summary.json        how many of each; the sum is the number of files; and what was left out on the disk
     report.html         the same as a page
 
 Each file of the import stands in exactly one list, in one line.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from gateway.errors import Fatal
+from gateway.intake.batch import disk
+from gateway.intake.batch.disk import Disk
 from gateway.intake.batch.figures import Figures
 from gateway.ledger import Entry, Ledger, Query, State
 
@@ -64,10 +66,14 @@ LATER = ("retry", "left")
 
 @dataclass(slots=True)
 class Summary:
-    """How many files there are, and how many with each outcome. `size` is bytes."""
+    """How many files there are, and how many with each outcome.
+
+    `size` is bytes, `disk` what the last scan found and left out; None where nothing was scanned.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     size: int = 0
+    disk: Disk | None = None
 
     @property
     def files(self) -> int:
@@ -76,7 +82,8 @@ class Summary:
 
     def facts(self) -> dict[str, Any]:
         """For programs: `{"files": n, "stored": n, ...}`."""
-        return {"files": self.files, "bytes": self.size, **self.counts}
+        found = {"disk": self.disk.facts()} if self.disk else {}
+        return {"files": self.files, "bytes": self.size, **self.counts, **found}
 
     @property
     def left(self) -> int:
@@ -88,10 +95,10 @@ class Summary:
         return ", ".join(f"{count:,} {name}" for name, count in self.counts.items()) or "nothing"
 
     def exit_status(self) -> int:
-        """3 when something was held, rejected or refused; 5 when something is left; else 0."""
+        """3 when something was held, rejected or refused; 5 when something is left or not found; else 0."""
         if any(self.counts.get(name) for name in AFTERWARDS):
             return 3
-        return 5 if self.left else 0
+        return 5 if self.left or (self.disk and not self.disk.ended) else 0
 
 
 def status_of(state: State) -> str:
@@ -101,7 +108,7 @@ def status_of(state: State) -> str:
 
 def summary(ledger: Ledger, name: str | None = None) -> Summary:
     """The outcomes of an import, or of all in a ledger; takes no longer with more files."""
-    found = Summary()
+    found = Summary(disk=disk.kept(ledger, name))
     for each in ledger.reports.counts():
         if name is None or each.folder == name:
             status = status_of(each.state)
@@ -153,7 +160,7 @@ def write(ledger: Ledger, folder: Path, name: str | None = None) -> Summary:
 def _write(ledger: Ledger, folder: Path, name: str | None) -> Summary:
     from gateway.intake.batch import page
 
-    found, figures = Summary(), Figures()
+    found, figures = Summary(disk=disk.kept(ledger, name)), Figures()
     with ExitStack() as stack:
         lists = {each: stack.enter_context(_list(folder / f"{each}.ndjson")) for each in NAMES}
         for entry in ledger.reports.every(Query(folder=name)):
@@ -200,11 +207,6 @@ def written_to(path: Path, text: Iterable[str]) -> None:
 
 def _list(path: Path) -> _Replaced:
     return _Replaced(path)
-
-
-def names(ledger: Ledger) -> Iterator[str]:
-    """The imports in a ledger."""
-    yield from dict.fromkeys(each.folder for each in ledger.reports.counts())
 
 
 def _shown(path: str) -> str:

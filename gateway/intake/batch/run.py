@@ -22,7 +22,7 @@ from gateway.config import Destination
 from gateway.errors import Pause, Retry
 from gateway.intake import assemble
 from gateway.intake.archives import Gate
-from gateway.intake.batch.job import DESTINATION, Job, Order
+from gateway.intake.batch.job import DESTINATION, WHO, Job, Order
 from gateway.intake.batch.meter import Meter, Progress
 from gateway.intake.batch.pace import Bandwidth
 from gateway.intake.batch.scan import UNFINISHED
@@ -41,9 +41,6 @@ TOGETHER = 16
 FILES = 100
 """Files that a worker claims at a time."""
 
-MOST_PAGES = 100_000
-"""Files that it claims where some are pages of documents, which must not be parted."""
-
 CHUNK = 50
 """Files of one folder that are looked at together before their studies are known."""
 
@@ -54,9 +51,6 @@ GRACE = 30.0
 
 ROUNDS = 3
 """How often files are looked at again that change while they are read."""
-
-WHO = "import"
-"""Who it is that has waiting files tried again, in the ledger's events."""
 
 RECHECKS = Growing(3600.0, 86_400.0)
 
@@ -221,12 +215,21 @@ class Run:
             journal=self._meter,
             stopping=self._halt,
             tmp_dir=self.job.work.tmp_dir,
-            together=1 if self._inbox.assemble else TOGETHER,
-            files=MOST_PAGES if self._inbox.assemble else FILES,
+            together=self._together(),
+            files=lambda: assemble.MOST_PAGES if self._inbox.assemble else FILES,
             clock=self.clock,
         )
         self._workers.append(worker)
         return worker
+
+    def _together(self) -> int:
+        """Of how many files a worker tells the ledger at a time: no more than come to it in a second."""
+        archive = self._gate.archive
+        if self._inbox.assemble:
+            return 1
+        if archive.rate is None:
+            return TOGETHER
+        return max(1, min(TOGETHER, int(archive.rate / archive.destination.jobs)))
 
     def _troubled(self, why: str) -> None:
         if self._trouble is None:

@@ -13,15 +13,18 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gateway import walk
 from gateway.errors import Fatal
-from gateway.intake.batch.job import DESTINATION, Input
-from gateway.ledger import Ledger, Query, State
+from gateway.intake.batch import disk
+from gateway.intake.batch.disk import Disk
+from gateway.intake.batch.job import DESTINATION, WHO, Input
+from gateway.ledger import Entry, Ledger, Query, State
 from gateway.ledger.part import batches
 from gateway.ledger.records import Sighting
 from gateway.ledger.states import UNCLAIMED
@@ -36,8 +39,19 @@ IN_MEMORY = 20_000
 NAMED = 10
 """Examples that are kept of each thing that is odd."""
 
+SNAPSHOTS = frozenset({".snapshot", ".snapshots", ".zfs"})
+"""Folders with all files once more, as often as a file server has been told to keep them: not looked into."""
+
+SPECIAL = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+
 GONE = FileStamp(0, 0, 0)
 """The stamp of a file that a table names and that is not there."""
+
+NO_FILE = "no-file"
+"""The reason of a file that a table names and that is not there."""
+
+STAYING = frozenset({NO_FILE, "by-hand"})
+"""Reasons of rejected files that stay so when the file is taken away."""
 
 Tell = Callable[[int], None]
 """Is told how many files were found so far."""
@@ -47,42 +61,51 @@ Tell = Callable[[int], None]
 class Scanned:
     """What a scan has found.
 
-    `files` of `size` bytes, of which so many are `new` to the ledger or have `changed`. `litter` and
-    `companions` were left out: what desktops and file servers leave, and files that only describe others.
-    `missing` are named by the table and not there, `gone` were there before. `unreadable` are folders,
-    `unusable` rows of the table, with the reason; both have the first of them only.
+    `files` of `size` bytes, of which so many are `new` to the ledger or have `changed`; `disk` says what was
+    left out. `missing` are named by the table and not there, `gone` were there before. `unreadable` are
+    folders, `unusable` rows of the table, with the reason; both have the first of them only.
     """
 
     files: int = 0
     size: int = 0
     new: int = 0
     changed: int = 0
-    litter: int = 0
-    companions: int = 0
     missing: int = 0
     gone: int = 0
     rows: int | None = None
-    unusable_rows: int = 0
+    disk: Disk = field(default_factory=Disk)
     unreadable: list[str] = field(default_factory=list)
     unusable: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def facts(self) -> dict[str, Any]:
         """What there is to say of it, for programs."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, [])}
+        facts = {
+            "files": self.files,
+            "bytes": self.size,
+            "new": self.new,
+            "changed": self.changed,
+            "left_out": self.disk.omitted,
+            "kinds": {each.kind: each.names for each in self.disk.kinds()},
+            "missing": self.missing,
+            "gone": self.gone,
+            "rows": self.rows,
+            "unreadable_folders": self.disk.unreadable,
+            "unreadable": self.unreadable,
+            "unusable": self.unusable,
+            "seconds": self.seconds,
+        }
+        return {name: value for name, value in facts.items() if value not in (None, [])}
 
     def words(self) -> str:
         """What there is to say of it, in a sentence."""
         parts = [f"{self.files:,} files", f"{self.new:,} new", f"{self.changed:,} changed"]
         named = {
-            "left out as litter": self.litter,
-            "left out, since they only describe others": self.companions,
             "named in the table and not there": self.missing,
             "gone since the last scan": self.gone,
-            "rows of the table that cannot be used": self.unusable_rows,
         }
         parts += [f"{count:,} {what}" for what, count in named.items() if count]
-        return ", ".join(parts)
+        return ", ".join([*parts, self.disk.omitted_words()])
 
 
 def scan(
@@ -92,15 +115,17 @@ def scan(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> Scanned:
-    """Tells the ledger what is there now.
+    """Tells the ledger what is there now, and what of it was left out.
 
     Raises `Fatal` when the folder or table cannot be read at all, and `Pause` as the ledger does.
     """
     began, moment = clock(), ledger.files.now()
     known = _count(ledger, given.name)
-    found = Scanned()
+    found = Scanned(disk=Disk(is_table=given.is_table))
     sightings = _from_table(given, found) if given.is_table else _from_tree(given, found)
-    for batch in batches(sightings, BATCH):
+    for number, batch in enumerate(batches(sightings, BATCH)):
+        if number == 0:
+            disk.begin(ledger, given.name)
         _see(given, ledger, batch, found)
         tell(found.files)
     if known and not found.files:
@@ -110,6 +135,8 @@ def scan(
         )
     if known > found.files - found.new:  # else all that was there before is there now
         found.gone = _let_go(given, ledger, moment)
+    found.disk.taken = found.files + found.missing
+    disk.end(ledger, given.name, found.disk)
     found.seconds = clock() - began
     return found
 
@@ -133,7 +160,7 @@ def _see_missing(given: Input, ledger: Ledger, path: str) -> None:
         return
     text = "The table names it, and there is no such file: check its path, and upper and lower case"
     new = ledger.files.see(given.name, [(path, GONE)], [DESTINATION]).new
-    ledger.files.reject(new, "no-file", text)
+    ledger.files.reject(new, NO_FILE, text)
 
 
 def _count(ledger: Ledger, name: str) -> int:
@@ -143,12 +170,19 @@ def _count(ledger: Ledger, name: str) -> int:
 
 def _let_go(given: Input, ledger: Ledger, moment: float) -> int:
     """Files that were found before, are not stored, and are gone; how many. They may come back."""
-    gone = (
-        row.path
-        for row in ledger.reports.every(Query(states=UNCLAIMED, folder=given.name))
-        if row.seen_at < moment and _is_gone(given.root / row.path)
-    )
-    return ledger.files.vanished(given.name, gone)
+    rejected = Query(states=frozenset({State.REJECTED}), folder=given.name)
+    settled = (row.id for row in _gone(given, ledger, rejected, moment) if row.reason not in STAYING)
+    for some in batches(settled, 1000):  # whoever took them away has settled what was wrong with them
+        ledger.decisions.retry(Query(ids=tuple(some)), WHO)
+    waiting = Query(states=UNCLAIMED, folder=given.name)
+    return ledger.files.vanished(given.name, (row.path for row in _gone(given, ledger, waiting, moment)))
+
+
+def _gone(given: Input, ledger: Ledger, which: Query, moment: float) -> Iterator[Entry]:
+    """Files that were found before this moment and are gone."""
+    for row in ledger.reports.every(which):
+        if row.path and row.seen_at < moment and _is_gone(given.root / row.path):
+            yield row
 
 
 def _is_gone(path: Path) -> bool:
@@ -179,39 +213,84 @@ def _below(folder: str, prefix: str, given: Input, found: Scanned) -> Iterator[S
         path = f"{folder}/{name}"
         try:
             status = os.lstat(path)
-            if stat.S_ISLNK(status.st_mode):
-                status = os.stat(path)  # noqa: PTH116 - a Path for each of millions takes its time
-                if stat.S_ISDIR(status.st_mode):
-                    continue  # a link to a folder may lead round in a circle
-        except OSError:  # it went away between two looks, or leads nowhere
+        except OSError:  # it went away between two looks
             continue
+        if stat.S_ISLNK(status.st_mode):
+            try:
+                status = os.stat(path)  # noqa: PTH116 - a Path for each of millions takes its time
+            except OSError:
+                found.disk.omit("links", "to nothing")
+                continue
+            if stat.S_ISDIR(status.st_mode):  # it may lead round in a circle
+                found.disk.omit("links", "to a folder")
+                continue
         if stat.S_ISDIR(status.st_mode):
             yield from _below(path, f"{prefix}{name}/", given, found)
         elif stat.S_ISREG(status.st_mode):
             yield f"{prefix}{name}", FileStamp.of(status)
+        else:
+            found.disk.omit("special", SPECIAL.get(stat.S_IFMT(status.st_mode), "other"))
 
 
 def _names(folder: str, prefix: str, given: Input, found: Scanned) -> Iterator[str]:
     """The names in a folder that are meant, in natural order: `img2` before `img10`."""
     try:
         with os.scandir(folder) as entries:
-            names = (entry.name for entry in entries)
-            yield from _sorted(name for name in names if _is_meant(folder, name, given, found))
+            yield from _sorted(entry.name for entry in entries if _is_meant(folder, entry, given, found))
     except OSError as error:
-        if len(found.unreadable) < NAMED:
-            found.unreadable.append(f"{prefix or folder}: {error.strerror or error}")
+        _unreadable(prefix or folder, error, found)
 
 
-def _is_meant(folder: str, name: str, given: Input, found: Scanned) -> bool:
-    if walk.is_litter(name) or (given.ignore and walk.is_companion(name, given.ignore)):
-        found.litter += 1
-        return False
-    if f"{folder}/{name}" in given.kept_out or (
-        given.companions and walk.is_companion(name, given.companions)
-    ):
-        found.companions += 1
-        return False
-    return True
+def _is_meant(folder: str, entry: os.DirEntry[str], given: Input, found: Scanned) -> bool:
+    why = _why_not(folder, entry.name, given)
+    if why is None:
+        return True
+    kind, name = why
+    whole = kind == "snapshots" or not entry.is_dir(follow_symlinks=False)
+    found.disk.omit(kind, name, 1 if whole else _files_below(entry.path, found))
+    return False
+
+
+def _why_not(folder: str, name: str, given: Input) -> tuple[str, str] | None:
+    """Why a name is left out: the kind, and the pattern or name; None for one that is meant."""
+    if walk.is_litter(name):
+        pattern = next(each for each in walk.LITTER if fnmatchcase(name, each))
+        return ("snapshots", name) if name in SNAPSHOTS else ("litter", pattern)
+    if pattern := _matching(name, given.ignore):
+        return "ignored", pattern
+    if f"{folder}/{name}" in given.kept_out:
+        return "own", name
+    if pattern := _matching(name, given.companions):
+        return "companions", pattern
+    return None
+
+
+def _matching(name: str, patterns: tuple[str, ...]) -> str:
+    """The first of the patterns that a name has; nothing where it has none."""
+    return next((each for each in patterns if walk.is_companion(name, (each,))), "")
+
+
+def _files_below(folder: str, found: Scanned) -> int:
+    """How many files are in a folder that is left out, and in all below it."""
+    files, folders = 0, [folder]
+    while folders:
+        place = folders.pop()
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        files += 1
+        except OSError as error:
+            _unreadable(place, error, found)
+    return files
+
+
+def _unreadable(folder: str, error: OSError, found: Scanned) -> None:
+    found.disk.unreadable += 1
+    if len(found.unreadable) < NAMED:
+        found.unreadable.append(f"{folder}: {error.strerror or error}")
 
 
 def _sorted(names: Iterable[str]) -> Iterator[str]:
@@ -254,7 +333,7 @@ def _from_table(given: Input, found: Scanned) -> Iterator[Sighting]:
 
     found.rows = 0
     try:
-        with reading.opened(given.path, Layout()) as sheet:
+        with reading.opened(given.path, Layout()) as sheet, closing(_Once()) as once:
             for line in sheet.lines:
                 found.rows += 1
                 place = _column(given, sheet.columns)
@@ -263,6 +342,9 @@ def _from_table(given: Input, found: Scanned) -> Iterator[Sighting]:
                 relative = _relative(given, cell) if not fault else None
                 if relative is None:
                     _unusable(found, line.number, fault or f"its {given.column} is {cell!r}, no file of here")
+                    continue
+                if not once.add(relative):
+                    found.disk.omit("rows", "named before")
                     continue
                 yield relative, _stamp_of(given.root / relative)
     except BadTable as error:
@@ -300,8 +382,25 @@ def _stamp_of(path: Path) -> FileStamp:
     return GONE
 
 
+class _Once:
+    """Names that were not there before, told in a file of SQLite's own that is gone afterwards."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("")
+        self._database.execute("CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID")
+
+    def add(self, name: str) -> bool:
+        """Whether a name comes for the first time."""
+        done = self._database.execute("INSERT OR IGNORE INTO names VALUES (?)", (os.fsencode(name),))
+        return bool(done.rowcount)
+
+    def close(self) -> None:
+        """Gives the file back."""
+        self._database.close()
+
+
 def _unusable(found: Scanned, number: int, why: str) -> None:
-    found.unusable_rows += 1
+    found.disk.omit("rows", "no file")
     if len(found.unusable) < NAMED:
         found.unusable.append(f"row {number}: {why}")
 

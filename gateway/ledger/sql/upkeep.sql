@@ -1,8 +1,11 @@
 -- name: purge_page
+-- Nobody moves or deletes the originals of an import.
 SELECT id FROM files
 WHERE id > :after AND path IS NOT NULL AND finished_at < :before
     AND +state IN ('stored', 'warning', 'duplicate', 'rejected', 'refused', 'skipped')
-    AND original IS NOT 'due'
+    AND (original IS NOT 'due'
+        OR EXISTS (SELECT 1 FROM folders d CROSS JOIN meta m ON m.key = :prefix || d.name
+            WHERE d.id = files.folder))
 ORDER BY id LIMIT :limit
 
 -- name: purge_files
