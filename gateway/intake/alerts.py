@@ -6,6 +6,7 @@
     paused    a destination takes nothing for longer than `breaker_for`
     disk      less than `disk` is free where the ledger or converted files are
     silent    no file has come to a folder for `silence`, within its hours
+    mapping   a mapping was changed and has faults; the one from before is used
     ledger    nothing can be recorded
 
 All of them are journaled, whether or not there is somebody to tell. They say names of folders and
@@ -59,6 +60,7 @@ class Kind(StrEnum):
     PAUSED = "paused"
     DISK = "disk"
     SILENT = "silent"
+    MAPPING = "mapping"
     LEDGER = "ledger"
 
 
@@ -69,6 +71,7 @@ MENDED: Mapping[Kind, str] = {
     Kind.PAUSED: "it takes files again",
     Kind.DISK: "there is room again",
     Kind.SILENT: "files come again",
+    Kind.MAPPING: "its mapping is in order",
     Kind.LEDGER: "it can be written again",
 }
 """What is said when it is over."""
@@ -224,6 +227,7 @@ class Alerts:
         yield from self._paused()
         yield from self._disks()
         yield from self._silent()
+        yield from self._mappings()
 
     def _ledger(self) -> Iterator[Finding]:
         trouble = self._daemon.ledger_trouble
@@ -304,6 +308,14 @@ class Alerts:
                 text = f"no file has come for {span(seconds)}"
                 sure = hot.offline_since is None and self._open_for(hot, hot.folder.hours) >= silence
                 yield Finding(Subject(Kind.SILENT, hot.folder.name), text, seconds, sure)
+
+    def _mappings(self) -> Iterator[Finding]:
+        for hot in self._daemon.folders:
+            if hot.faulty:
+                first, *more = hot.faulty.splitlines()
+                others = f" (and {len(more)} more)" if more else ""
+                text = f"its mapping has faults, and the one from before is used: {first}{others}"
+                yield Finding(Subject(Kind.MAPPING, hot.folder.name), text)
 
     def _open_for(self, hot: HotFolder, hours: Hours) -> float:
         """How many seconds ago a folder's hours began; less than nothing outside of them."""

@@ -155,6 +155,8 @@ class Figures(Collector):
             ((hot.folder.name,), moment - hot.scanned_at) for hot in folders if hot.scanned_at is not None
         ]
         yield _gauge("folder_scan_age_seconds", "How long ago a folder was looked through", ("folder",), ages)
+        faulty = [((hot.folder.name,), bool(hot.faulty)) for hot in folders]
+        yield _gauge("folder_mapping_faulty", "Whether a changed mapping has faults", ("folder",), faulty)
 
     def _destinations(self) -> Iterator[Metric]:
         health = {name: gate.health for name, gate in self._daemon.gates.items()}

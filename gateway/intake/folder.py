@@ -79,6 +79,8 @@ class HotFolder:
     offline_since: float | None = None
     offline_why: str = ""
     scanned_at: float | None = None
+    faulty: str = ""
+    """What is wrong with the mappings as they are written now; those from before are used then."""
     last_file: float | None = None
     """When a new file was seen last, by `clock`."""
     _sightings: Sightings = field(init=False)
@@ -287,8 +289,10 @@ class HotFolder:
                 self._load()
             except Fatal as error:
                 self._files = {path: _stamp(path) for path in self._files}
+                self.faulty = str(error)
                 self.journal.event("mapping-faulty", folder=self.folder.name, why=str(error))
             else:
+                self.faulty = ""
                 self.journal.event("mapping-loaded", folder=self.folder.name)
 
     def _load(self) -> None:

@@ -280,6 +280,26 @@ def test_a_folder_without_hours_or_away_is_not_called_silent(tmp_path: Path) -> 
         assert it.check(2 * DAY) == []
 
 
+# Mappings
+
+
+def test_a_changed_mapping_that_has_faults_is_told(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("extends: photo\n")
+    with told(tmp_path, folder={"mapping": "./own.yaml"}) as it:
+        (tmp_path / "own.yaml").write_text(
+            "extends: photo\nattributes: {PatientBirthDat: x, PatientNam: y}\n"
+        )
+        it.it.hot.scan()
+        [line] = it.check(10)
+        assert line.startswith("Folder photos: its mapping has faults, and the one from before is used: ")
+        assert "own.yaml:2:14: " in line
+        assert line.endswith(" (and 1 more)")
+        assert it.check(HOUR) == []
+        (tmp_path / "own.yaml").write_text("extends: photo\n# mended\n")
+        it.it.hot.scan()
+        assert it.check(10) == ["Over: Folder photos: its mapping is in order"]
+
+
 # Every day
 
 
