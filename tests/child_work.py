@@ -100,3 +100,18 @@ def trap() -> Trap:
 
 def needs_a_library() -> None:
     import no_such_library  # noqa: F401
+
+
+def together(folder: Path, most: int) -> int:
+    """How many children are in it at the same time, itself among them; waits a while for `most`."""
+    own = folder / str(os.getpid())
+    own.touch()
+    seen = 0
+    for _ in range(100):
+        seen = max(seen, len(list(folder.iterdir())))
+        if seen >= most:
+            break
+        time.sleep(0.01)
+    time.sleep(0.02)
+    own.unlink()
+    return seen

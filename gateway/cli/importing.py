@@ -84,7 +84,13 @@ RATE = re.compile(r"(\d+(?:\.\d+)?) ?(?:/ ?([smh]))?")
     "--jobs",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="Files that are decoded and sent at the same time; 4 to 8, by processors, unless given.",
+    help="Connections, each with a thread that prepares what it sends; 4 to 8, by processors, unless given.",
+)
+@click.option(
+    "--decoders",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes that decode at the same time; one a processor unless given.",
 )
 @click.option("--rate", metavar="N/s|N/m|N/h", help="Send at most so many files a second, minute or hour.")
 @click.option("--bandwidth", metavar="SIZE/s", help="Send at most so many bytes a second, such as 10MB/s.")
@@ -201,6 +207,7 @@ def _settings(options: dict[str, Any], place: Path | None) -> Settings:
         "night": hours_of(options["night"]) if options["night"] else None,
         "patience": options["retry_for"] if _is_given("retry_for") else None,
         "max_errors": options["max_errors"],
+        "decoders": options["decoders"],
     }
     return replace(
         settings,
@@ -292,9 +299,12 @@ def _continued(
 
 
 def _job(options: dict[str, Any], settings: Settings, ledger: Ledger) -> Job:
+    from gateway.convert import child
     from gateway.intake.assemble import is_asked
     from gateway.intake.batch.job import Job
 
+    if settings.pace.decoders:
+        child.at_once(settings.pace.decoders)
     work = _work(options, settings, ledger)
     if settings.selection.is_partial and is_asked(work.description.mappings):
         raise Fatal(

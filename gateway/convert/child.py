@@ -2,6 +2,7 @@
 
 The child is a new interpreter that imports what the function needs and nothing else. It sees no secrets
 of this process, writes nothing to its streams, and does not outlive the call. Large results are files.
+As many children run at the same time as there are processors, however many threads ask for one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import is_dataclass
@@ -40,10 +42,21 @@ MEMORY = 1 << 30
 _PATIENCE = 4
 """How many times its processor time a child may take by the clock, on a machine that has more to do."""
 
+PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""Processors that this process may use."""
+
+_turns = threading.Semaphore(PROCESSORS)
+
 _HANDED_ON = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Environment variables that a child sees. Tokens and passwords are in others."""
 
 _START = "import sys; sys.path[:] = {path!r}; from gateway.convert.child import _serve; _serve()"
+
+
+def at_once(children: int) -> None:
+    """Lets so many children run at the same time from now on; further ones wait for their turn."""
+    global _turns  # noqa: PLW0603 - processors are one thing for the whole process
+    _turns = threading.Semaphore(children)
 
 
 def run(
@@ -66,7 +79,7 @@ def run(
     seconds = SECONDS if seconds is None else seconds
     memory = MEMORY if memory is None else memory
     call = pickle.dumps((seconds, memory)) + pickle.dumps((function, args))
-    with tempfile.TemporaryDirectory(prefix="child-", dir=folder) as temporary:
+    with _turns, tempfile.TemporaryDirectory(prefix="child-", dir=folder) as temporary:
         environment = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
         one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # each takes memory
         try:

@@ -256,8 +256,8 @@ class Configuration:
     monitoring: Monitoring = field(default_factory=Monitoring)
     alerts: Alerts | None = None
     tmp_dir: Path | None = None
-    workers: int | None = None
-    """Threads that look at files; None for as many as suit the machine."""
+    decoders: int | None = None
+    """Processes that decode at the same time; None for one a processor."""
 
 
 # What may be written
@@ -516,8 +516,8 @@ class ConfigurationModel(Model):
     """When somebody is told, and how."""
     tmp_dir: Plain = ""
     """Folder for converted files."""
-    workers: Whole | None = None
-    """Threads that look at files; as many as suit the machine unless given."""
+    decoders: Whole | None = None
+    """Processes that decode at the same time; one a processor unless given."""
 
 
 # Reading
@@ -604,7 +604,7 @@ class Reader:
             monitoring=Monitoring(monitoring.host, monitoring.port) if monitoring else Monitoring(),
             alerts=self._alerts(model.alerts) if model.alerts else None,
             tmp_dir=self._place(model.tmp_dir) if model.tmp_dir else None,
-            workers=model.workers or None,
+            decoders=model.decoders or None,
         )
         self._check_places(model, made)
         return made

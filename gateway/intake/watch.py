@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway import config
+from gateway.convert import child
 from gateway.errors import Pause, Retry
 from gateway.intake.archives import Gate
 from gateway.intake.assemble import MOST_PAGES
@@ -311,6 +312,8 @@ def running(configuration: Configuration, journal: Journal) -> Iterator[Daemon]:
     namespace = (
         config.uid_namespace(configuration.uid_namespace).value if configuration.uid_namespace else None
     )
+    if configuration.decoders:
+        child.at_once(configuration.decoders)
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(configuration.ledger, uid_namespace=namespace))
         daemon = Daemon(configuration, ledger, journal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,15 @@ def test_it_starts_with_what_the_function_needs_alone() -> None:
     start = time.process_time()
     child.run(os.getpid)
     assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_no_more_run_at_once_than_may(tmp_path: Path, most: int) -> None:
+    """The others wait for their turn, and their time does not begin before."""
+    child.at_once(most)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            seen = list(pool.map(lambda _: child.run(child_work.together, tmp_path, most + 1), range(6)))
+    finally:
+        child.at_once(child.PROCESSORS)
+    assert max(seen) <= most

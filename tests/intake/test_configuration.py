@@ -166,7 +166,7 @@ folders:
 ledger: state/ledger.db
 uid_namespace: imaging.hospital.example
 tmp_dir: work
-workers: 3
+decoders: 3
 monitoring: {port: 9100}
 alerts:
   held_for: 2h
@@ -209,7 +209,7 @@ alerts:
     assert papers.originals.action is Action.DELETE
     assert made.alerts is not None
     assert (made.alerts.disk, made.alerts.summary) == (5_000_000_000, 450)
-    assert (made.tmp_dir, made.workers, made.monitoring.port) == (tmp_path / "work", 3, 9100)
+    assert (made.tmp_dir, made.decoders, made.monitoring.port) == (tmp_path / "work", 3, 9100)
     shown = repr(made)
     assert not any(secret in shown for secret in ("hunter", "t0ken", "chat.example"))
 

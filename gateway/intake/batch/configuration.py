@@ -76,6 +76,8 @@ class ImportModel(Model):
     """Bytes a second at most, such as 10MB."""
     night: Plain = ""
     """When anything is sent, such as 20:00-06:00."""
+    decoders: Whole | None = None
+    """Processes that decode at the same time; one a processor unless given."""
     max_errors: Whole | None = None
     """How many files may be held, rejected or refused before a run ends."""
     retry_for: Duration = timedelta(minutes=5)
@@ -156,6 +158,7 @@ def _settings(model: ImportModel, path: Path, faults: list[Fault]) -> Settings:
             night=parsed("night", hours_of),
             patience=model.retry_for.total_seconds(),
             max_errors=model.max_errors,
+            decoders=model.decoders or None,
         ),
         uid_namespace=model.uid_namespace or None,
         tmp_dir=place(model.tmp_dir),

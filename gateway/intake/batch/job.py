@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,15 +10,15 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from gateway.convert.child import PROCESSORS
 from gateway.errors import Fatal
 from gateway.intake.configuration import Archive, Hours
 from gateway.ledger import Entry
 from gateway.pipeline import Work
 
-JOBS = max(4, min(8, os.cpu_count() or 4))
+JOBS = max(4, min(8, PROCESSORS))
 """Connections that send at the same time, where nobody says how many. Each has a thread that prepares what
-it sends, and decodes in a process of its own: as many as there are processors keep them busy, and some more
-than one wait for the archive."""
+it sends; what has to be decoded is, in processes of its own (`decoders`)."""
 
 DESTINATION = "archive"
 """What an import calls its destination in the ledger."""
@@ -107,7 +106,7 @@ class Pace:
 
     `rate` is files a second, `bandwidth` bytes a second, `night` the part of the day in which anything is
     sent. `patience` is how many seconds a run goes on while the archive takes nothing; `max_errors` how many
-    files may be held, rejected or refused before it ends.
+    files may be held, rejected or refused before it ends. `decoders` is how many processes decode at a time.
     """
 
     rate: float | None = None
@@ -115,6 +114,7 @@ class Pace:
     night: Hours | None = None
     patience: float = 300.0
     max_errors: int | None = None
+    decoders: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
