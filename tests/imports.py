@@ -108,8 +108,8 @@ def in_archive(url: str) -> set[str]:
     """The SOP Instance UIDs of all that an archive has, by somebody else's client."""
     client = DICOMwebClient(url)
     found: list[str] = []
-    for study in client.search_for_studies(limit=100_000):
-        instances = client.search_for_instances(study["0020000D"]["Value"][0], limit=100_000)
+    for study in client.search_for_studies(get_remaining=True):
+        instances = client.search_for_instances(study["0020000D"]["Value"][0], get_remaining=True)
         found += [each["00080018"]["Value"][0] for each in instances]
     assert len(found) == len(set(found))
     return set(found)
