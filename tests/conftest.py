@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from gateway.archive.server import running
 from support import orthanc_server, unavailable
 
 # How long an example takes says more of the machine than of the code.
@@ -30,6 +31,13 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The DICOMweb root of an Orthanc that was started for these tests."""
     with orthanc_server(tmp_path_factory.mktemp("orthanc")) as url:
         yield f"{url}/dicom-web"
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[str]:
+    """The DICOMweb root of an empty embedded archive; its files are in `archive` below `tmp_path`."""
+    with running(tmp_path / "archive") as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)

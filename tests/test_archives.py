@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -13,13 +12,6 @@ import pytest
 
 import examples
 from doors import stow
-from gateway.archive.server import running
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[str]:
-    with running(tmp_path / "archive") as url:
-        yield url
 
 
 @pytest.fixture

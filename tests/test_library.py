@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -10,7 +9,6 @@ import pytest
 
 import gateway
 from gateway import Fatal, Status
-from gateway.archive.server import running
 from gateway.cli import samples
 from sink import sink
 
@@ -18,12 +16,6 @@ from sink import sink
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
     return samples.make(tmp_path / "files")
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[str]:
-    with running(tmp_path / "archive") as url:
-        yield url
 
 
 def test_what_is_exported_is_there() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,12 @@ import pytest
 from PIL import Image
 
 from doors import gateway, stow
-from gateway.archive.server import running
 from gateway.cli import samples
 from gateway.stow.client import Client
 from videos import FRAGMENTED, make_video
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[str]:
-    with running(tmp_path / "archive") as url:
-        yield url
 
 
 @pytest.fixture

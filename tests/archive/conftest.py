@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-
-from gateway.archive.server import running
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[str]:
-    """The DICOMweb root of a fresh archive."""
-    with running(tmp_path / "archive") as url:
-        yield url
 
 
 @pytest.fixture

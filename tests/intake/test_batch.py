@@ -8,7 +8,6 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from pydicom import dcmread
 import examples
 import sites
 from doors import gateway
-from gateway.archive.server import running
 from gateway.config import Destination
 from gateway.intake.batch import scan as scanning
 from gateway.intake.batch.job import DESTINATION, Input, Job, Pace, hours_of
@@ -32,12 +30,6 @@ from gateway.pipeline import Work
 from imports import in_archive, report, summary
 
 MAPPING = ("--mapping", "photo")
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[str]:
-    with running(tmp_path / "archive") as url:
-        yield url
 
 
 @pytest.fixture

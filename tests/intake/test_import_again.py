@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,8 @@ from pydicom import dcmread
 import examples
 import sites
 from doors import Done, gateway
-from gateway.archive.server import running
 from gateway.ledger import Ledger
 from imports import report, summary
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[str]:
-    with running(tmp_path / "archive") as url:
-        yield url
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import re
 import shlex
 import socket
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,12 @@ import pytest
 
 import sites
 from doors import gateway
-from gateway.archive.server import running
 from gateway.intake.batch import scan as scanning
 from gateway.intake.batch.job import Input
 from gateway.ledger import Ledger
 from imports import report, summary
 
 MAPPING = ("--mapping", "photo")
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[str]:
-    with running(tmp_path / "archive") as url:
-        yield url
 
 
 @pytest.fixture
