@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import accumulate, chain, pairwise
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.convert import video_stamps
-from gateway.convert.video_recoding import Picture, PictureCoder, RecodedPictures, RecodedSound
+from gateway.convert.video_recoding import Picture, PictureCoder, RecodedPictures, RecodedSound, TooDense
 from gateway.convert.video_source import VideoSource, demuxing, in_words, packets_of
 from gateway.convert.video_stamps import Stamps
 from gateway.convert.video_tracks import CopiedPictures, CopiedSound, SoundTrack, Track
@@ -71,11 +72,28 @@ def make(
     Raises `Reject` where pictures cannot be put in order, decoded or stored, and `Retry` where the disk
     is full.
     """
+    write = partial(_make, source, target, picture=picture, sounds=sounds, counter=counter, largest=largest)
+    try:
+        return write(limited=False)
+    except TooDense:
+        return write(limited=True)
+
+
+def _make(
+    source: VideoSource,
+    target: Path,
+    *,
+    picture: Picture | None,
+    sounds: tuple[SoundTrack, ...],
+    counter: Callable[[], Counter],
+    largest: int | None,
+    limited: bool,
+) -> Made:
     stamps = video_stamps.read(source, counter())
     if picture is None:
         stamps = video_stamps.ordered(source, stamps, counter())
     with demuxing(source, decode=True) as container, _writing(source.path, target) as out:
-        tracks = _tracks(source, container, out, stamps, picture=picture, sounds=sounds)
+        tracks = _tracks(source, container, out, stamps, picture=picture, sounds=sounds, limited=limited)
         for number, packet in enumerate(packets_of(container, *tracks)):
             out.mux([*tracks[packet.stream_index].feed(packet)])
             if largest and number % _PACKETS_BETWEEN == _PACKETS_BETWEEN - 1:
@@ -118,12 +136,20 @@ def animate(raw: Path, target: Path, picture: Picture, times: Sequence[int], *, 
         frame.pts = number
         return frame
 
-    with _writing(about, target) as out:
-        coder = PictureCoder(out, frame_of(0), picture, Fraction(tick, 1_000_000), shown.__getitem__)
-        coded = (coder.feed(frame_of(number)) for number in range(len(times)))
-        for packet in chain(chain.from_iterable(coded), coder.end()):
-            packet.duration = durations[packet.pts or 0]  # the encoder forgets how long the last one is shown
-            out.mux(packet)
+    def write(*, limited: bool) -> None:
+        with _writing(about, target) as out:
+            coder = PictureCoder(
+                out, frame_of(0), picture, Fraction(tick, 1_000_000), shown.__getitem__, limited=limited
+            )
+            coded = (coder.feed(frame_of(number)) for number in range(len(times)))
+            for packet in chain(chain.from_iterable(coded), coder.end()):
+                packet.duration = durations[packet.pts or 0]  # the encoder forgets that of the last one
+                out.mux(packet)
+
+    try:
+        write(limited=False)
+    except TooDense:
+        write(limited=True)
 
 
 @contextmanager
@@ -155,12 +181,13 @@ def _tracks(
     *,
     picture: Picture | None,
     sounds: Iterable[SoundTrack],
+    limited: bool,
 ) -> dict[int, Track]:
     """The tracks of the new file by the streams that they are made from."""
     template = container.streams[source.stream]
     tracks: dict[int, Track] = {}
     tracks[source.stream] = (
-        RecodedPictures(out, template, source, stamps, picture)
+        RecodedPictures(out, template, source, stamps, picture, limited=limited)
         if picture
         else CopiedPictures(out, template, source, stamps)
     )

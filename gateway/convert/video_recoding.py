@@ -22,7 +22,8 @@ THREADS = 4
 """The encoder's threads: a fixed number, on which its result depends."""
 
 _QUALITY = "18"  # constant rate factor at which x264's losses are hardly seen
-_BIT_RATE, _BUFFER = "62500000", "78125000"  # of High profile at level 4.1 and 4.2 (H.264 Table A-1, A.3.3)
+_BIT_RATE, _BUFFER = 62_500_000, 78_125_000  # of High profile at level 4.1 and 4.2 (H.264 Table A-1, A.3.3)
+_AT_FIRST = 0.9  # how full a decoder's buffer is when it begins, as x264 takes it
 _LIMITED, _BT709 = 1, 1  # codes of libav for colours
 _BT2020, _HIGH_DYNAMIC_RANGE = 9, (16, 18)
 _SOUND_RATE = 48_000
@@ -48,10 +49,16 @@ class Picture:
     rate: Fraction
 
 
+class TooDense(Exception):
+    """Pictures came out larger than the level allows: they are to be coded `limited`."""
+
+
 class PictureCoder:
     """Codes pictures that look like the first one as H.264 High, in the memory of a few.
 
-    Each comes with its number as its stamp; `time` says when it is shown, in ticks of `tick` seconds.
+    Each comes with its number as its stamp; `time` says when it is shown, in ticks of `tick` seconds. The
+    same pictures always become the same bytes. `limited` keeps the encoder within the bit rate of the
+    level, which it can do so with one thread only; without it, pictures that are too large raise `TooDense`.
     """
 
     def __init__(
@@ -61,10 +68,13 @@ class PictureCoder:
         picture: Picture,
         tick: Fraction,
         time: Callable[[int], int],
+        *,
+        limited: bool,
     ) -> None:
         self._look, self._picture, self._tick, self._time = look, picture, tick, time
         self._fields = look.interlaced_frame and not picture.turn and picture.rows % 4 == 0
-        self._stream = _encoder(out, tick, picture, look, fields=self._fields)
+        self._stream = _encoder(out, tick, picture, look, fields=self._fields, limited=limited)
+        self._buffer = None if limited else _Buffer(picture.rate)
         self._graph = self._filters()
         self.frames = 0
 
@@ -78,7 +88,14 @@ class PictureCoder:
         """The packets of the pictures that were held back."""
         self._graph.push(None)
         yield from self._encoded()
-        yield from self._stream.encode(None)
+        yield from self._coded(None)
+
+    def _coded(self, frame: VideoFrame | None) -> Iterator[Packet[Any]]:
+        """The packets that one upright picture completes, or that were held back."""
+        for packet in self._stream.encode(frame):
+            if self._buffer:
+                self._buffer.take(packet.size)
+            yield packet
 
     def _encoded(self) -> Iterator[Packet[Any]]:
         """The packets of the pictures that come out of the filters."""
@@ -87,7 +104,7 @@ class PictureCoder:
             frame.time_base = self._tick
             frame.pict_type = 0  # the encoder would repeat the old choice
             self.frames += 1
-            yield from self._stream.encode(frame)
+            yield from self._coded(frame)
 
     def _filters(self) -> Graph:
         """From decoded pictures to upright ones of square pixels, 4:2:0 and 8 bits."""
@@ -115,17 +132,39 @@ class PictureCoder:
         return graph
 
 
+class _Buffer:
+    """The coded pictures that a decoder has received and not decoded yet, in bits (H.264 C.1.2)."""
+
+    def __init__(self, rate: Fraction) -> None:
+        self._received = _BIT_RATE / rate
+        self._bits = Fraction(_AT_FIRST) * _BUFFER
+
+    def take(self, size: int) -> None:
+        """Decodes a picture of so many bytes. Raises `TooDense` where not all of it has come by then."""
+        self._bits -= 8 * size
+        if self._bits < 0:
+            raise TooDense
+        self._bits = min(self._bits + self._received, Fraction(_BUFFER))
+
+
 class RecodedPictures:
-    """Pictures of a video decoded and coded again, each at its time."""
+    """Pictures of a video decoded and coded again, each at its time; `limited` as for `PictureCoder`."""
 
     def __init__(
-        self, out: OutputContainer, template: Any, source: VideoSource, stamps: Stamps, picture: Picture
+        self,
+        out: OutputContainer,
+        template: Any,
+        source: VideoSource,
+        stamps: Stamps,
+        picture: Picture,
+        *,
+        limited: bool,
     ) -> None:
         self._source, self._stamps, self._old = source, stamps, template
         prepare(template)
         self._look = _first_picture(source)
         _check_colours(source, self._look)
-        self._coder = PictureCoder(out, self._look, picture, stamps.tick, self._time)
+        self._coder = PictureCoder(out, self._look, picture, stamps.tick, self._time, limited=limited)
         self._packets = self.damaged = 0
         self._last: int | None = None
 
@@ -294,20 +333,30 @@ def _check_colours(source: VideoSource, look: VideoFrame) -> None:
 
 
 def _encoder(
-    out: OutputContainer, tick: Fraction, picture: Picture, look: VideoFrame, *, fields: bool
+    out: OutputContainer,
+    tick: Fraction,
+    picture: Picture,
+    look: VideoFrame,
+    *,
+    fields: bool,
+    limited: bool,
 ) -> Any:
-    """The stream of new pictures."""
+    """The stream of new pictures.
+
+    x264 keeps within a bit rate by what its threads have coded by then, so that with several of them the
+    result would vary.
+    """
     options = {
         "crf": _QUALITY,
         "preset": "medium",
         "profile": "high",
         "level": picture.level,
-        "maxrate": _BIT_RATE,
-        "bufsize": _BUFFER,
-        "threads": str(THREADS),
+        "threads": "1" if limited else str(THREADS),
         "a53cc": "0",
         "mbtree": "0",  # with AVX-512, x264 reads memory for it that nobody wrote: results would vary
     }
+    if limited:
+        options |= {"maxrate": str(_BIT_RATE), "bufsize": str(_BUFFER)}
     if fields:
         options["flags"] = "+ildct+ilme"
     stream: Any = out.add_stream("libx264", rate=picture.rate, options=options)

@@ -428,10 +428,28 @@ def test_real_baseline(samples: Path, shop: Workshop) -> None:
     path = samples / "video" / "rabbit320.mp4"
     with pytest.raises(Reject, match=r"--transcode .*--audio convert or --audio drop"):
         look(path)
-    _, result, made = converted(path, shop, Reading(transcode=True, sound=Choice.DROP))
+    reading = Reading(transcode=True, sound=Choice.DROP)
+    _, result, made = converted(path, shop, reading)
     assert result.pixels is not None
     assert result.pixels.frames == 234 == int(ffprobe(path)["nb_read_packets"])
     assert likeness(made, path) > 38
+    assert {converted(path, shop, reading)[2].read_bytes() for _ in range(4)} == {made.read_bytes()}
+
+
+def test_pictures_coded_again_keep_within_the_bit_rate_of_their_level(tmp_path: Path, shop: Workshop) -> None:
+    """Noise takes several times the bits; what a decoder has received is never less than it needs."""
+    path = tmp_path / "a.mkv"
+    noise = "color=gray:size=1280x720:rate=60:duration=1.2,noise=alls=100:all_seed=1:allf=t"
+    ffmpeg("-f", "lavfi", "-i", noise, "-c:v", "mpeg4", "-q:v", "1", path)
+    _, _, made = converted(path, shop, TRANSCODE)
+    there = 78_125_000.0  # bits, in a buffer that is full at first (H.264 Table A-1, High profile)
+    with av.open(str(made)) as container:
+        sizes = [8 * packet.size for packet in container.demux(video=0) if packet.size]
+    assert len(sizes) == 72
+    assert sum(sizes) > 62_500_000
+    for size in sizes:
+        assert size <= there
+        there = min(there - size + 62_500_000 / 60, 78_125_000.0)
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------
