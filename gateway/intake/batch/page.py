@@ -262,7 +262,7 @@ def _sizes(figures: Figures) -> dict[str, Any] | None:
     left, right, top, bottom = 48.0, float(NARROW - 4), 10.0, 150.0
     wide = (right - left) / len(bits)
     every = math.ceil(len(bits) / 7)
-    steps = _steps(max(4, *sizes.values()))
+    steps = _steps(max(4, *sizes.values()), whole=True)
     scale = (bottom - top) / steps[-1]
     bars = [
         {
@@ -349,11 +349,12 @@ def _seconds(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def _steps(highest: float) -> list[float]:
-    """Round values from 0 to one that is not below the highest."""
+def _steps(highest: float, *, whole: bool = False) -> list[float]:
+    """Round values from 0 to one that is not below the highest; of things that are counted `whole` ones."""
     rough = max(highest, 1e-9) / 4
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
+    rounds = (power * factor for factor in (1, 2, 2.5, 5, 10, 20, 25, 50, 100))
+    step = next(each for each in rounds if each >= rough and not (whole and each % 1))
     return [step * number for number in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
