@@ -631,7 +631,7 @@ class Reader:
         self._check_url(model)
         if not model.jobs:
             self._fault(model.at("jobs"), "jobs cannot be 0: write how many connections send, such as 2")
-        headers = tuple((key, self._template(text, {"site"})) for key, text in model.headers.items())
+        headers = tuple((key, self._template(text, {"site": None})) for key, text in model.headers.items())
         for key, text in model.headers.items():
             if not _HEADER_NAME.fullmatch(key) or key.lower() in _OWN_HEADERS:
                 self._fault(text.place, f"{key!r} cannot be a header here: choose another, or leave it out")
@@ -746,12 +746,13 @@ class Reader:
     def _folder(self, model: FolderModel, archives: Mapping[str, Archive]) -> Folder:
         site = read_site(model.site, self.faults) if model.site else Site()
         patient_id = model.patient_id
+        mappings = tuple(self.mapping(each, archives) for each in model.mapping)
         made = Folder(
             name=model.name or model.path,
             path=self._place(model.path),
-            mappings=tuple(self.mapping(each, archives) for each in model.mapping),
+            mappings=mappings,
             site=site,
-            to=self._routes(model, archives),
+            to=self._routes(model, archives, self._facts(mappings)),
             settle=model.settle,
             scan=max(model.scan, timedelta(milliseconds=50)),
             ignore=model.ignore,
@@ -795,7 +796,19 @@ class Reader:
         self._mappings[name] = loaded
         return name
 
-    def _routes(self, model: FolderModel, archives: Mapping[str, Archive]) -> tuple[Route, ...]:
+    def _facts(self, mappings: Iterable[str]) -> dict[str, Iterable[str] | None]:
+        """The sources that are there for files of these mappings, and the facts of each; None for any."""
+        names = {"path", "row", "sidecar", "barcode"}  # where one of them cannot be read
+        if all(name in self._mappings for name in mappings):
+            names = {source.name for name in mappings for source in self._mappings[name].sources}
+        return {**scope.own(Site()), "site": None, **dict.fromkeys(names)}
+
+    def _routes(
+        self,
+        model: FolderModel,
+        archives: Mapping[str, Archive],
+        known: Mapping[str, Iterable[str] | None],
+    ) -> tuple[Route, ...]:
         if not model.to:
             if len(archives) > 1:
                 self._fault(model.place, f"the folder {model.path} needs to: there are {', '.join(archives)}")
@@ -808,7 +821,6 @@ class Reader:
                 self._fault(each.place, message)
             if name in {each.destination for each in routes}:
                 self._fault(each.place, f"{name} stands here a second time: leave one out")
-            known = {*scope.own(Site()), "path", "row", "sidecar", "barcode", "group", "site"}
             routes.append(Route(name, self._template(when, known) if when else None))
         return tuple(routes)
 
@@ -832,7 +844,9 @@ class Reader:
             return Originals()
         if isinstance(given, str):
             return Originals(Action(given))
-        return Originals(Action.MOVE, self._template(given.move, {"original"}), given.retention)
+        return Originals(
+            Action.MOVE, self._template(given.move, {"original": ORIGINAL_FACTS}), given.retention
+        )
 
     def _hours(self, model: FolderModel) -> Hours | None:
         if not model.hours:
@@ -916,12 +930,9 @@ class Reader:
             command=model.command or None,
         )
 
-    def _template(self, text: Text, sources: Iterable[str]) -> Template:
-        """The template in a text, which may use these sources."""
+    def _template(self, text: Text, known: Mapping[str, Iterable[str] | None]) -> Template:
+        """The template in a text, which may use these sources, and these facts of each; None for any."""
         template = expressions.parse(text, self.faults)
-        known = dict.fromkeys(sources, None) | (
-            {"original": ORIGINAL_FACTS} if "original" in set(sources) else {}
-        )
         expressions.check(template.expressions, known, self.faults)
         return template
 

@@ -160,6 +160,7 @@ class HotFolder:
         if self._first:
             open_rows = self.ledger.reports.every(Query(states=UNCLAIMED, folder=self.folder.name))
             gone += [row.path for row in open_rows if row.path not in found]
+            self.ledger.files.recheck(self.folder.name)  # the configuration may say something else now
         gone = [relative for relative in gone if self.root.has_seen(relative)]
         if gone:
             self.ledger.files.vanished(self.folder.name, gone)

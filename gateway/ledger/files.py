@@ -179,6 +179,11 @@ class Files(Part):
                 waiting = transaction.row("touched", unfinished)
         return tuple(row["id"] for row in finished)
 
+    def recheck(self, folder: str) -> None:
+        """Held files of a folder that are looked at again by themselves are looked at at once."""
+        with self.database.write() as transaction:
+            transaction.run("recheck", {"folder": folder_of(transaction, folder), "now": self.now()})
+
     def compared(self, path: str, stamp: FileStamp | None, files: Iterable[int]) -> None:
         """Finished files were compared with what they would be now that the file outside is like this."""
         values = {"path": packing.path_bytes(path), "stamp": packing.stamp_text(stamp)}

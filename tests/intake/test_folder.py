@@ -733,6 +733,20 @@ def test_mapping_mended_while_it_runs(tmp_path: Path, book: Book) -> None:
         stored_once(it, book)
 
 
+def test_configuration_mended_before_the_next_start(tmp_path: Path, book: Book) -> None:
+    """What was held because of it need not wait for the next look at held files."""
+    route = {"name": "archive", "when": "{{ media.captured.year > 2000 }}"}
+    originals = {"move": "done"}
+    with driven(configure(tmp_path, URL, to=[route], originals=originals), archive=book) as it:
+        picture(it.inbox / NAME)
+        scans(it, 5)
+        assert it.held(NAME) == "mapping"
+    with driven(configure(tmp_path, URL, originals=originals), archive=book) as it:
+        it.passed = 60  # far less than until held files are looked at again
+        scans(it, 3)
+        stored_once(it, book)
+
+
 def test_faulty_mapping_leaves_the_old_one_in_its_place(tmp_path: Path, book: Book) -> None:
     with driven(configure(tmp_path, URL, "extends: photo\n"), archive=book) as it:
         (tmp_path / "mapping.yaml").write_text("extends: [photo\n")

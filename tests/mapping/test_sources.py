@@ -81,6 +81,7 @@ def test_media_says_what_every_file_has(tmp_path: Path) -> None:
         "name": "Photo.One.JPG",
         "stem": "Photo.One",
         "extension": "jpg",
+        "kind": "image",
         "folder": "ward 3/bed",
         "relative": "ward 3/bed/Photo.One.JPG",
         "size": probe.content.length,

@@ -134,6 +134,9 @@ WHERE dependency = (SELECT id FROM dependencies WHERE path = :path)
 -- name: due_now
 UPDATE files SET due = :now WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'held'
 
+-- name: recheck
+UPDATE files SET due = :now WHERE folder = :folder AND state = 'held' AND current AND due > :now
+
 -- name: originals_due
 SELECT DISTINCT path FROM files
 WHERE folder = :folder AND original = 'due'

@@ -12,14 +12,14 @@ from gateway.model import Probe
 from gateway.stream import FileSlice, stat
 
 NAMES = (
-    "name", "stem", "extension", "folder", "relative", "size", "type", "format", "captured",
+    "name", "stem", "extension", "folder", "relative", "size", "type", "kind", "format", "captured",
     "captured_problem", "modified", "day", "patient", "patient_doubt",
 )  # fmt: skip
-"""`folder` and `relative` are below the root, with `/`; `captured` is when the file says that its
-content was made, by a clock that is right; `captured_problem` says why that cannot be true (`future`,
-`before-site`, `too-old`, `before-1990`); `modified` is when the file itself was written, which no
-template uses. `day` is the date that the path says, `patient` the Patient ID, and `patient_doubt` why
-there is none."""
+"""`folder` and `relative` are below the root, with `/`; `kind` is image, video, document or dicom;
+`captured` is when the file says that its content was made, by a clock that is right; `captured_problem`
+says why that cannot be true (`future`, `before-site`, `too-old`, `before-1990`); `modified` is when the
+file itself was written, which no template uses. `day` is the date that the path says, `patient` the
+Patient ID, and `patient_doubt` why there is none."""
 
 
 def facts(
@@ -37,6 +37,7 @@ def facts(
         "relative": source.relative,
         "size": probe.content.length,
         "type": probe.media_type,
+        "kind": probe.kind.value,
         "format": probe.format,
         "captured": captured,
         "captured_problem": problem,
