@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -79,6 +78,11 @@ class Workshop:
 def _clean(parent: Path) -> None:
     """Removes the folders of runs that have ended without doing so."""
     for folder in parent.glob(f"{PREFIX}*"):
-        with suppress(OSError), (folder / LOCK).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its owner lives
+        try:
+            with (folder / LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its owner lives
+                shutil.rmtree(folder, ignore_errors=True)
+        except FileNotFoundError:  # its owner, or whoever cleaned up, was removing it
             shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue
