@@ -40,6 +40,14 @@ class FileStamp:
         """The stamp in the result of a `stat`."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
+    @classmethod
+    def at(cls, path: Path) -> FileStamp | None:
+        """The stamp that a file has now; None where there is none."""
+        try:
+            return cls.of(path.stat())
+        except OSError:
+            return None
+
     @property
     def settled(self) -> bool:
         """Whether the next change of the file will show in its stamp, however coarse its file system's clock

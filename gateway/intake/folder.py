@@ -284,12 +284,12 @@ class HotFolder:
     def reload(self) -> None:
         """Loads the mappings anew when their files have changed; faulty ones leave the old in their place."""
         with self._loading:
-            if all(_stamp(path) == stamp for path, stamp in self._files.items()):
+            if all(FileStamp.at(path) == stamp for path, stamp in self._files.items()):
                 return
             try:
                 self._load()
             except Fatal as error:
-                self._files = {path: _stamp(path) for path in self._files}
+                self._files = {path: FileStamp.at(path) for path in self._files}
                 self.faulty = str(error)
                 self.journal.event("mapping-faulty", folder=self.folder.name, why=str(error))
             else:
@@ -300,7 +300,9 @@ class HotFolder:
         """Loads the mappings and the templates that they name. Raises `Fatal` with their faults."""
         load_template.cache_clear()
         read = [load(name) for name in self.folder.mappings]
-        files = {path: _stamp(path) for mapping in read for path in (*mapping.files, *_templates(mapping))}
+        files = {
+            path: FileStamp.at(path) for mapping in read for path in (*mapping.files, *_templates(mapping))
+        }
         mappings = tuple(_with_sidecars(mapping, self.folder.sidecar) for mapping in read)
         if (why := unfit(self.folder, mappings)) is not None:
             raise Fatal(f"the folder {self.folder.name} {why}")
@@ -343,7 +345,7 @@ class HotFolder:
         """What a stored file would be sent with today; None where that cannot be told."""
         original = self.folder.path / row.path
         path = moved or original
-        if _stamp(path) is None or (self.folder.group and _names_group(self.inbox)):
+        if FileStamp.at(path) is None or (self.folder.group and _names_group(self.inbox)):
             return None
         source = Source(path, self.folder.path, member=original if moved else None)
         work = work_for(row, self.inbox, archive)
@@ -388,10 +390,3 @@ def _names_group(inbox: Inbox) -> bool:
         for expression in assignment.expressions
         for use in expression.uses
     )
-
-
-def _stamp(path: Path) -> FileStamp | None:
-    try:
-        return FileStamp.of(path.stat())
-    except OSError:
-        return None

@@ -29,7 +29,7 @@ def delete(path: Path, stamp: FileStamp) -> bool:
 
     Raises `Retry` when that is not permitted: the original stays where it is.
     """
-    if _stamp(path) != stamp:
+    if FileStamp.at(path) != stamp:
         return False
     try:
         path.unlink(missing_ok=True)
@@ -46,7 +46,7 @@ def move(path: Path, folder: Path, relative: str, stamp: FileStamp) -> Path | No
     is.
     """
     wanted = folder / relative
-    found = _stamp(path)
+    found = FileStamp.at(path)
     if found != stamp:
         return _moved_before(wanted, stamp) if found is None else None
     try:
@@ -64,7 +64,7 @@ def put_aside(
     The reason is written first: no file is ever there without one. As `move` otherwise.
     """
     wanted = folder / relative
-    found = _stamp(path)
+    found = FileStamp.at(path)
     if found != stamp:
         return _moved_before(wanted, stamp) if found is None else None
     try:
@@ -90,13 +90,6 @@ def remove_old(folder: Path, before: float) -> int:
     return removed
 
 
-def _stamp(path: Path) -> FileStamp | None:
-    try:
-        return FileStamp.of(path.stat())
-    except OSError:
-        return None
-
-
 def _names(wanted: Path) -> Iterator[Path]:
     """The name that is wanted, then others like it."""
     yield wanted
@@ -115,7 +108,7 @@ def _stays(path: Path, wanted: Path, error: OSError) -> Retry:
 def _moved_before(wanted: Path, stamp: FileStamp) -> Path | None:
     """Where a file is that was moved already, by its size and time; None where it is not."""
     for target in _names(wanted):
-        found = _stamp(target)
+        found = FileStamp.at(target)
         if found is None:
             return None
         if (found.size, found.modified_ns) == (stamp.size, stamp.modified_ns):

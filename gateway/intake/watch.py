@@ -252,7 +252,7 @@ class Daemon:
         for hot in self.folders:
             hot.reload()  # before its files are tried again
         for path in self.ledger.files.dependencies():
-            stamp = stamp_of(Path(path))
+            stamp = FileStamp.at(Path(path))
             while (finished := self.ledger.files.touched(path, stamp)) and not self.stopping.is_set():
                 for file in finished:
                     self._compare(file)
@@ -345,11 +345,3 @@ def free_space(path: Path) -> int | None:
     with suppress(OSError):
         return shutil.disk_usage(path if path.exists() else path.parent).free
     return None
-
-
-def stamp_of(path: Path) -> FileStamp | None:
-    """The stamp of a file; None where there is none."""
-    try:
-        return FileStamp.of(path.stat())
-    except OSError:
-        return None

@@ -101,7 +101,7 @@ class Inbox:
 
     def depends(self, paths: Iterable[Path]) -> dict[str, FileStamp | None]:
         """Files on which an outcome depends, as they were when they were read, or are now."""
-        return {str(path): self.read[path] if path in self.read else _stamp(path) for path in paths}
+        return {str(path): self.read[path] if path in self.read else FileStamp.at(path) for path in paths}
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +365,7 @@ class Worker:
         """What a file is, if it is still the one that was found."""
         inbox = self._inbox_of(entry.folder)
         source = Source(inbox.root / entry.path, inbox.root)
-        stamp = _stamp(source.path)
+        stamp = FileStamp.at(source.path)
         if stamp is None:
             self._check_gone(entry, source.path)
         if stamp != entry.stamp:
@@ -617,7 +617,7 @@ class Worker:
         if self._stopping.is_set():  # it was broken off: it goes back as it is, to be looked up
             return False
         root = self._inbox_of(each.entry.folder).root
-        if any(_stamp(root / page.path) != page.stamp for page, _ in self._pages(each.entry)):
+        if any(FileStamp.at(root / page.path) != page.stamp for page, _ in self._pages(each.entry)):
             self._end(each.entry, Result(State.SEEN, CHANGED, outcome.text))
             return True
         if not outcome.attempts:
@@ -755,13 +755,6 @@ class Changed(Retry):
 
 class Gone(Retry):
     """A file is not there any more; it was never stored."""
-
-
-def _stamp(path: Path) -> FileStamp | None:
-    try:
-        return FileStamp.of(path.stat())
-    except OSError:
-        return None
 
 
 def _why_postponed(outcome: Outcome) -> str:

@@ -26,7 +26,6 @@ from gateway.intake import assemble
 from gateway.intake.batch.job import DESTINATION, Job
 from gateway.intake.batch.page import amount, span
 from gateway.intake.batch.report import Summary, summary
-from gateway.intake.batch.run import stamp_of
 from gateway.ledger import Entry as Row
 from gateway.ledger import Facts, Ledger, Query, Ready, State
 from gateway.ledger.part import batches
@@ -39,6 +38,7 @@ from gateway.mapping.sources.table import TableSource
 from gateway.mapping.tables.sheet import BadTable
 from gateway.model import Source
 from gateway.pipeline import Candidate
+from gateway.stream import FileStamp
 
 PLANNED = frozenset({State.SEEN, State.SETTLING, State.READY, State.RETRY, State.HELD})
 """States of files that a run would look at."""
@@ -229,7 +229,7 @@ class _Planner:
         """What a file would become, counted; the study that it would be in, and the document."""
         root, work = self._job.input.root, self._job.work
         source = Source(root / row.path, root)
-        if stamp_of(source.path) != row.stamp:
+        if FileStamp.at(source.path) != row.stamp:
             raise Retry(f"{source.path} is not as it was when it was found: scan again")
         probe = pipeline.look(source, work)
         if self._sources:

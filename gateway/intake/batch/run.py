@@ -135,7 +135,7 @@ class Run:
         ledger, name = self.ledger, self.job.input.name
         ledger.claims.expire()
         for path in ledger.files.dependencies():
-            ledger.files.touched(path, stamp_of(Path(path)))
+            ledger.files.touched(path, FileStamp.at(Path(path)))
         ledger.decisions.retry(Query(states=frozenset({State.RETRY}), folder=name), WHO)
         now = ledger.files.now()
         held = ledger.reports.every(Query(states=frozenset({State.HELD}), folder=name))
@@ -326,7 +326,7 @@ class Run:
         changed = Query(states=frozenset({State.SEEN}), folder=name, reason="changed")
         again: list[Ready] = []
         for row in list(self.ledger.reports.every(changed)):
-            stamp = stamp_of(root / row.path)
+            stamp = FileStamp.at(root / row.path)
             if stamp is None:
                 self.ledger.files.vanished(name, [row.path])
             else:
@@ -362,11 +362,3 @@ def inbox_of(job: Job) -> Inbox:
         recheck=RECHECKS,
         assemble=assemble.join if assemble.is_asked(job.work.description.mappings) else None,
     )
-
-
-def stamp_of(path: Path) -> FileStamp | None:
-    """The stamp of a file; None where there is none."""
-    try:
-        return FileStamp.of(path.stat())
-    except OSError:
-        return None

@@ -27,14 +27,14 @@ from gateway.dispatch import discard
 from gateway.errors import Fatal, GatewayError, Pause, Refused, Reject, Retry
 from gateway.intake import study
 from gateway.intake.batch.job import Job
-from gateway.intake.batch.run import inbox_of, stamp_of
+from gateway.intake.batch.run import inbox_of
 from gateway.intake.work import work_for
 from gateway.ledger import Entry as Row
 from gateway.ledger import Ledger, Query, State
 from gateway.model import Bulk, Instance, Source
 from gateway.pipeline import Candidate, Work
 from gateway.stow.client import Client
-from gateway.stream import Stream
+from gateway.stream import FileStamp, Stream
 
 THERE = frozenset({State.STORED, State.WARNING, State.CHANGED})
 """States of files whose object the archive must have."""
@@ -225,7 +225,7 @@ class _Verifier:
         root, identity, archive = self._job.input.root, row.identity, self._job.archive
         assert identity is not None and archive is not None  # noqa: S101, PT018 - what is stored has both
         files = self._files(row) if self._inbox.assemble else [row]
-        if any(stamp_of(root / each.path) != each.stamp for each in files):
+        if any(FileStamp.at(root / each.path) != each.stamp for each in files):
             return None
         work = work_for(row, self._inbox, archive)
         try:
