@@ -34,7 +34,7 @@ from gateway.mapping import expressions, language, patient_ids, scope
 from gateway.mapping.expressions import Facts, Template
 from gateway.mapping.models import SiteModel
 from gateway.mapping.models import site as read_site
-from gateway.mapping.patient_ids import PatientIdsModel
+from gateway.mapping.patient_ids import PatientIdsSaid
 from gateway.mapping.patients import PatientIds
 from gateway.mapping.sources import site as sites
 from gateway.mapping.sources.sidecar import SidecarSource
@@ -428,13 +428,7 @@ class FolderModel(Model):
     """Folder for rejected files, each with its reason in NAME.error.json."""
     unidentified: Literal["hold", "send"] = "hold"
     """What becomes of a file whose patient is not established."""
-    patient_id: (
-        Annotated[
-            Annotated[Words, Tag("(text)")] | Annotated[PatientIdsModel, Tag("(table)")],
-            Discriminator(lambda value: "(text)" if isinstance(value, Text) else "(table)"),
-        ]
-        | None
-    ) = None
+    patient_id: PatientIdsSaid | None = None
     """What Patient IDs look like: a pattern, or a table with more."""
     events: Literal["auto", "off"] = "auto"
     """Whether events of the operating system wake the scan early."""

@@ -9,19 +9,19 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from gateway.config import Site
 from gateway.documents import Day, Duration, Model, Named, OneOrMore, Plain, SignedDuration, Tree, Words
 from gateway.mapping import conversion
 from gateway.mapping.assembly import AssembleModel
 from gateway.mapping.checks import CheckModel
-from gateway.mapping.patient_ids import PatientIdsModel
+from gateway.mapping.patient_ids import PatientIdsSaid
 from gateway.mapping.sources.barcode import BarcodeModel
 from gateway.mapping.sources.path import PathModel
 from gateway.mapping.sources.sidecar import SidecarModel
 from gateway.mapping.sources.table import TableModel
-from gateway.nodes import Fault, Text
+from gateway.nodes import Fault
 
 Kinds = Literal["image", "video", "pdf", "cda", "stl", "obj", "mtl", "model", "document", "dicom"]
 
@@ -194,13 +194,7 @@ class MappingModel(Model):
     """What must be true of a file before it is sent, and what becomes of it otherwise."""
     site: SiteModel | None = None
     """Facts of the place; those of a folder or an option decide."""
-    patient_id: (
-        Annotated[
-            Annotated[Words, Tag("(text)")] | Annotated[PatientIdsModel, Tag("(table)")],
-            Discriminator(lambda value: "(text)" if isinstance(value, Text) else "(table)"),
-        ]
-        | None
-    ) = None
+    patient_id: PatientIdsSaid | None = None
     """What Patient IDs look like: a pattern, or a table with more."""
     unidentified: Literal["hold", "send"] | None = None
     """What becomes of a file whose patient is not established."""

@@ -8,7 +8,9 @@ What is done with the rules is in `patients.py`.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Discriminator, Tag
 
 from gateway.documents import Model, OneOrMore, Plain, Words
 from gateway.mapping import patterns
@@ -31,6 +33,13 @@ class PatientIdsModel(Model):
     """Patterns of test patients' Patient IDs or names, such as ZZZ*."""
     placeholders: OneOrMore[Plain] = ()
     """Further Patient IDs that stand for nobody."""
+
+
+PatientIdsSaid = Annotated[
+    Annotated[Words, Tag("(text)")] | Annotated[PatientIdsModel, Tag("(table)")],
+    Discriminator(lambda value: "(text)" if isinstance(value, Text) else "(table)"),
+]
+"""`patient_id:` as it may be written: a pattern, or a table with more."""
 
 
 def read(given: PatientIdsModel | Text, faults: list[Fault]) -> PatientIds:

@@ -15,9 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import Discriminator, Tag
+from typing import Any, ClassVar, Literal
 
 from gateway import documents, nodes
 from gateway.config import Site, Unidentified
@@ -28,9 +26,9 @@ from gateway.intake.configuration import Archive, DestinationModel, Reader
 from gateway.mapping import patient_ids
 from gateway.mapping.models import SiteModel
 from gateway.mapping.models import site as read_site
-from gateway.mapping.patient_ids import PatientIdsModel
+from gateway.mapping.patient_ids import PatientIdsSaid
 from gateway.mapping.patients import PatientIds
-from gateway.nodes import Fault, Text
+from gateway.nodes import Fault
 
 
 class ImportModel(Model):
@@ -54,13 +52,7 @@ class ImportModel(Model):
     """Names that are passed over, with * and ?."""
     site: SiteModel | None = None
     """Facts of the place."""
-    patient_id: (
-        Annotated[
-            Annotated[Words, Tag("(text)")] | Annotated[PatientIdsModel, Tag("(table)")],
-            Discriminator(lambda value: "(text)" if isinstance(value, Text) else "(table)"),
-        ]
-        | None
-    ) = None
+    patient_id: PatientIdsSaid | None = None
     """What Patient IDs look like: a pattern, or a table with more."""
     unidentified: Literal["hold", "send"] = "hold"
     """What becomes of a file whose patient is not established."""
