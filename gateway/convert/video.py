@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from itertools import accumulate, chain, pairwise
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gateway.convert import video_stamps
 from gateway.convert.video_recoding import Picture, PictureCoder, RecodedPictures, RecodedSound, TooDense
@@ -32,6 +31,8 @@ if TYPE_CHECKING:  # libav is large: it is loaded when a video comes
     from av.video.frame import VideoFrame
 
 __all__ = ["Made", "Picture", "SoundTrack", "VideoSource", "animate", "make", "unpad"]
+
+Result = TypeVar("Result")
 
 Counter = Callable[[bytes], int]
 """How many frames begin in a packet; it may remember the packets before."""
@@ -72,38 +73,24 @@ def make(
     Raises `Reject` where pictures cannot be put in order, decoded or stored, and `Retry` where the disk
     is full.
     """
-    write = partial(_make, source, target, picture=picture, sounds=sounds, counter=counter, largest=largest)
-    try:
-        return write(limited=False)
-    except TooDense:
-        return write(limited=True)
 
+    def write(*, limited: bool) -> Made:
+        stamps = video_stamps.read(source, counter())
+        if picture is None:
+            stamps = video_stamps.ordered(source, stamps, counter())
+        with demuxing(source, decode=True) as container, _writing(source.path, target) as out:
+            tracks = _tracks(source, container, out, stamps, picture=picture, sounds=sounds, limited=limited)
+            for number, packet in enumerate(packets_of(container, *tracks)):
+                out.mux([*tracks[packet.stream_index].feed(packet)])
+                if largest and number % _PACKETS_BETWEEN == _PACKETS_BETWEEN - 1:
+                    _check_size(source, target, largest)
+            for track in tracks.values():
+                out.mux([*track.end()])
+        pictures = tracks.pop(source.stream)
+        damaged = sum(track.damaged for track in tracks.values())
+        return Made(pictures.frames, pictures.damaged, damaged, stamps.restored)
 
-def _make(
-    source: VideoSource,
-    target: Path,
-    *,
-    picture: Picture | None,
-    sounds: tuple[SoundTrack, ...],
-    counter: Callable[[], Counter],
-    largest: int | None,
-    limited: bool,
-) -> Made:
-    stamps = video_stamps.read(source, counter())
-    if picture is None:
-        stamps = video_stamps.ordered(source, stamps, counter())
-    with demuxing(source, decode=True) as container, _writing(source.path, target) as out:
-        tracks = _tracks(source, container, out, stamps, picture=picture, sounds=sounds, limited=limited)
-        for number, packet in enumerate(packets_of(container, *tracks)):
-            out.mux([*tracks[packet.stream_index].feed(packet)])
-            if largest and number % _PACKETS_BETWEEN == _PACKETS_BETWEEN - 1:
-                _check_size(source, target, largest)
-        for track in tracks.values():
-            out.mux([*track.end()])
-    pictures = tracks.pop(source.stream)
-    return Made(
-        pictures.frames, pictures.damaged, sum(track.damaged for track in tracks.values()), stamps.restored
-    )
+    return _within_rate(write)
 
 
 def unpad(source: Path, target: Path, *, distance: int, first: int) -> None:
@@ -146,10 +133,15 @@ def animate(raw: Path, target: Path, picture: Picture, times: Sequence[int], *, 
                 packet.duration = durations[packet.pts or 0]  # the encoder forgets that of the last one
                 out.mux(packet)
 
+    _within_rate(write)
+
+
+def _within_rate(write: Callable[..., Result]) -> Result:
+    """What writing comes to; pictures are `limited` only where they have to be, since that takes long."""
     try:
-        write(limited=False)
+        return write(limited=False)
     except TooDense:
-        write(limited=True)
+        return write(limited=True)
 
 
 @contextmanager
