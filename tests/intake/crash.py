@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from dicomweb_client.api import DICOMwebClient
 from PIL import Image
 
 from faults import Fault, proxy, seldom
 from gateway.archive.server import running
+from imports import in_archive
 from support import orthanc_server
 from watching import Watched
 
@@ -66,7 +66,7 @@ def crash(
             )
             assert watched.stop() == 0
     _check(watched, between.sent, between.answered, good=good, files=files)
-    uids = _in_archive(f"{upstream}{path}")
+    uids = in_archive(f"{upstream}{path}")
     assert len(uids) == good, f"the archive has {len(uids)} instances of {good} files"
     again = sum(count - 1 for count in between.answered.values() if count > 1)
     assert again <= JOBS * kills, f"{again} instances were stored again in {kills} kills"
@@ -87,17 +87,6 @@ def _check(watched: Watched, sent: Counter[str], answered: Counter[str], *, good
     assert set(answered) <= set(sent)
     odd = [each for each in watched.events() if each["event"] in ("defect", "noise")]
     assert not odd, odd[:3]
-
-
-def _in_archive(url: str) -> list[str]:
-    """The SOP Instance UIDs of all that the archive has, by somebody else's client."""
-    client = DICOMwebClient(url)
-    found: list[str] = []
-    for study in client.search_for_studies(limit=100_000):
-        instances = client.search_for_instances(study["0020000D"]["Value"][0], limit=100_000)
-        found += [each["00080018"]["Value"][0] for each in instances]
-    assert len(found) == len(set(found))
-    return found
 
 
 def main() -> None:
