@@ -73,11 +73,11 @@ def make(
     Raises `Reject` where pictures cannot be put in order, decoded or stored, and `Retry` where the disk
     is full.
     """
+    stamps = video_stamps.read(source, counter())
+    if picture is None:
+        stamps = video_stamps.ordered(source, stamps, counter())
 
     def write(*, limited: bool) -> Made:
-        stamps = video_stamps.read(source, counter())
-        if picture is None:
-            stamps = video_stamps.ordered(source, stamps, counter())
         with demuxing(source, decode=True) as container, _writing(source.path, target) as out:
             tracks = _tracks(source, container, out, stamps, picture=picture, sounds=sounds, limited=limited)
             for number, packet in enumerate(packets_of(container, *tracks)):
